@@ -1,0 +1,33 @@
+/** Names of everything we create in a user's database: one function each, so that a leftover can be recognised and no name is longer than 63 bytes. */
+
+/** A relation by its two literal names. */
+export interface Relation {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export const CONTROL_SCHEMA = 'lossless';
+/** The setting that opens our fences: `SET LOCAL lossless.apply = 'on'` inside our own transactions only. */
+export const APPLY_SETTING = 'lossless.apply';
+
+/** A run's id in the journal: `r` and 8 hex digits, the same in every database the run touches. */
+export type RunId = string;
+
+/** @param i index of the source schema when a group spans several (0 is left out) */
+export const newSchema = (run: RunId, i = 0): string => `lossless_new_${run}${i === 0 ? '' : `_${String(i)}`}`;
+export const oldSchema = (run: RunId, i = 0): string => `lossless_old_${run}${i === 0 ? '' : `_${String(i)}`}`;
+
+/** Tables and functions in the control schema that belong to one table (by its oid before the run) of one run. */
+export const inControl = (kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict', run: RunId, oid: number): Relation => ({
+  schema: CONTROL_SCHEMA,
+  name: `${kind}_${run}_${String(oid)}`,
+});
+
+/** Triggers: user triggers fire in name order, so capture is last and guard and fence are first. */
+export const trigger = (kind: 'capture' | 'capture_t' | 'guard' | 'fence_s' | 'fence_r', run: RunId): string =>
+  `${kind.startsWith('capture') ? 'zzz' : 'aaa'}_lossless_${kind}_${run}`;
+
+/** `schema.name`, for people; never for SQL. */
+export const display = (r: Relation): string => `${r.schema}.${r.name}`;
+
+export const isOurs = (schema: string): boolean => schema === CONTROL_SCHEMA || /^lossless_(new|old)_/.test(schema);
