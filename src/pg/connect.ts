@@ -159,7 +159,7 @@ const types: pg.CustomTypesConfig = {
       case 1007: // int4[]
       case 1016: // int8[]
       case 1028: // oid[]
-        return pg.types.getTypeParser(oid === 1003 ? 1009 : oid === 1028 ? 1007 : oid);
+        return pg.types.getTypeParser((oid === 1003 ? 1009 : oid === 1028 ? 1007 : oid) as number);
       default:
         return (v: string) => v;
     }
