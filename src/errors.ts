@@ -80,3 +80,8 @@ export function toFailure(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown;
   return new Bug(thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
 }
+
+/** A check after the act did not hold: what was expected, what was found. The step is recorded as failed and stays failed; the run is undone. */
+export class NotProved extends Failure {
+  readonly fault = 'database';
+}

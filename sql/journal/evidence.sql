@@ -1,0 +1,2 @@
+-- evidence of a run; locks nothing
+SELECT kind, body, at::text FROM lossless.evidence WHERE run = $1

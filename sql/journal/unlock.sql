@@ -1,0 +1,2 @@
+-- gives the advisory lock back
+SELECT pg_catalog.pg_advisory_unlock(:{key}) AS released
