@@ -17,6 +17,9 @@ export interface ExecOptions {
   readonly stdin?: NodeJS.ReadableStream;
   /** receives stdout instead of it being collected (a dump goes straight into the cipher) */
   readonly stdout?: (stream: NodeJS.ReadableStream) => Promise<void>;
+  /** runs the child as another user (a private PostgreSQL server refuses root); needs root */
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 /** Runs a child in its own process group, forwards cancellation to the group, and throws CommandFailed on a non-zero end. argv[0] is a full path or found on PATH; no shell. */
@@ -58,6 +61,8 @@ export interface Invocation {
   readonly url: string;
   /** owner/name, or '' */
   readonly repository: string;
+  /** started by cron: finding nothing to do is then fine */
+  readonly scheduled: boolean;
 }
 
 export interface Host {
@@ -82,7 +87,7 @@ export interface Host {
 export interface GitHub {
   /** reviewers of an environment's protection rules; [] when there are none or they cannot exist on this plan */
   requiredReviewers(environment: string): Promise<readonly string[]>;
-  /** who approved this run for the environment, newest last */
+  /** who approved this run for the environment, newest last; `at` is '' because GitHub does not say when */
   approvals(environment: string): Promise<readonly { readonly by: string; readonly at: string }[]>;
   /** opens the issue or comments on the open one with the same title; returns its URL */
   raiseIssue(title: string, body: string): Promise<string>;
