@@ -20,6 +20,10 @@ export interface Plan extends PlanFrame {
   readonly maintenance: { readonly on: string; readonly off: string } | null;
   readonly deploy: { readonly run: string; readonly undo: string | null } | null;
   readonly files: PlanFiles;
+  /** hazards and remarks that need only the plan and its files, not yet judged by `allow` */
+  readonly findings: readonly Finding[];
+  /** the text it was read from: the journal stores it, and reads the plan from it again */
+  readonly source: string;
 }
 
 /** The part of a plan that a step may know. */

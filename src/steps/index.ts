@@ -1,0 +1,16 @@
+import type { KindReading } from '../plan/plan.js';
+import type { Kinds } from '../plan/read.js';
+import type { AnyStep } from './step.js';
+
+/** The registry: the one place to add a kind of step. The key is the plan's key, the file's name and the folder of its SQL. */
+export const steps = {} as const satisfies Record<string, AnyStep>;
+
+export type StepKind = keyof typeof steps;
+
+/** A kind whose spec names neither files nor commands and has nothing to check without a database. */
+const plain: KindReading = { files: () => [], commands: () => [], check: () => Promise.resolve([]) };
+
+const readings: Readonly<Partial<Record<string, KindReading>>> = {};
+
+/** The registry as the plan reader takes it. */
+export const kinds: Kinds = Object.fromEntries(Object.entries<AnyStep>(steps).map(([kind, step]) => [kind, { step, reading: readings[kind] ?? plain }]));
