@@ -18,7 +18,7 @@ export const newSchema = (run: RunId, i = 0): string => `lossless_new_${run}${i 
 export const oldSchema = (run: RunId, i = 0): string => `lossless_old_${run}${i === 0 ? '' : `_${String(i)}`}`;
 
 /** Tables and functions in the control schema that belong to one table (by its oid before the run) of one run. */
-export const inControl = (kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict', run: RunId, oid: number): Relation => ({
+export const inControl = (kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict' | 'guard' | 'fence' | 'fits' | 'keyfits', run: RunId, oid: number): Relation => ({
   schema: CONTROL_SCHEMA,
   name: `${kind}_${run}_${String(oid)}`,
 });
@@ -26,6 +26,9 @@ export const inControl = (kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' 
 /** Triggers: user triggers fire in name order, so capture is last and guard and fence are first. */
 export const trigger = (kind: 'capture' | 'capture_t' | 'guard' | 'fence_s' | 'fence_r', run: RunId): string =>
   `${kind.startsWith('capture') ? 'zzz' : 'aaa'}_lossless_${kind}_${run}`;
+
+/** POSIX pattern of every trigger, index and constraint name that a run of ours may leave on a user's table: catalog queries leave those out. */
+export const oursPattern = '(^|_)lossless_.*_r[0-9a-f]{8}$';
 
 /** `schema.name`, for people; never for SQL. */
 export const display = (r: Relation): string => `${r.schema}.${r.name}`;

@@ -1,0 +1,2 @@
+-- has deferred constraints judge the probe row now
+SET CONSTRAINTS ALL IMMEDIATE
