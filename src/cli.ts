@@ -46,7 +46,12 @@ try {
   await inTerminal(
     {
       phase: program.args[0] ?? '',
-      flags: Object.fromEntries(inputNames.flatMap((name): [InputName, string][] => { const value = flag(name); return value === undefined ? [] : [[name, value]]; })),
+      flags: Object.fromEntries(
+        inputNames.flatMap((name): [InputName, string][] => {
+          const value = flag(name);
+          return value === undefined ? [] : [[name, value]];
+        }),
+      ),
       now: now instanceof Date ? now : null,
       outputFile: flag('output-file') ?? null,
       reportDir: flag('report-dir') ?? null,

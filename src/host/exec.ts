@@ -29,7 +29,13 @@ function cancelled(signal: AbortSignal): Failure {
   return signal.reason instanceof Aborted ? signal.reason : new Aborted('cancelled', { cause: signal.reason });
 }
 
-async function run(program: string, args: readonly string[], shown: readonly string[], options: ExecOptions, redact: (text: string) => string): Promise<{ stdout: string }> {
+async function run(
+  program: string,
+  args: readonly string[],
+  shown: readonly string[],
+  options: ExecOptions,
+  redact: (text: string) => string,
+): Promise<{ stdout: string }> {
   const child = spawn(program, args, {
     // Its own process group: cancelling reaches what it forked, and a terminal's Ctrl-C reaches it only through us.
     detached: true,
@@ -52,7 +58,12 @@ async function run(program: string, args: readonly string[], shown: readonly str
   const onAbort = (): void => {
     for (const [ms, signal] of LADDER) {
       if (ms === 0) kill(signal);
-      else timers.push(setTimeout(() => { kill(signal); }, ms));
+      else
+        timers.push(
+          setTimeout(() => {
+            kill(signal);
+          }, ms),
+        );
     }
   };
 
@@ -74,15 +85,20 @@ async function run(program: string, args: readonly string[], shown: readonly str
       const missing = error.code === 'ENOENT' || error.code === 'EACCES';
       reject(
         missing
-          ? new UserError(`${redact(program)} cannot be started: ${error.code === 'ENOENT' ? 'no such program or directory' : 'not executable'}${options.cwd === undefined ? '' : ` (in ${options.cwd})`}`, {
-              hint: 'Install it, or correct the command and its working directory.',
-              cause: error,
-            })
+          ? new UserError(
+              `${redact(program)} cannot be started: ${error.code === 'ENOENT' ? 'no such program or directory' : 'not executable'}${options.cwd === undefined ? '' : ` (in ${options.cwd})`}`,
+              {
+                hint: 'Install it, or correct the command and its working directory.',
+                cause: error,
+              },
+            )
           : error,
       );
     });
     child.once('exit', (code, signal) => {
-      const done = (): void => { resolve(code ?? 128 + (signal === null ? 0 : (signals[signal] ?? 0))); };
+      const done = (): void => {
+        resolve(code ?? 128 + (signal === null ? 0 : (signals[signal] ?? 0)));
+      };
       const stop = setTimeout(() => {
         child.stdout?.destroy();
         child.stderr?.destroy();

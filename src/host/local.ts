@@ -40,7 +40,11 @@ export async function inTerminal(options: TerminalOptions, run: (host: Host, pha
     await run(await terminalHost(options, redact), options.phase);
   } catch (thrown) {
     const failure = toFailure(thrown);
-    console.error(redact(`${options.phase}: ${failure.message}${failure.more.hint === undefined ? '' : `\n  HINT: ${failure.more.hint}`}${failure.fault === 'bug' ? `\n${failure.stack ?? ''}` : ''}`));
+    console.error(
+      redact(
+        `${options.phase}: ${failure.message}${failure.more.hint === undefined ? '' : `\n  HINT: ${failure.more.hint}`}${failure.fault === 'bug' ? `\n${failure.stack ?? ''}` : ''}`,
+      ),
+    );
     endWith(exitCodeOfFailure(failure));
   }
 }
@@ -57,16 +61,20 @@ async function terminalHost(options: TerminalOptions, redact: ReturnType<typeof 
   for (const name of inputNames) if (inputTable[name].secret && inputs[name] !== '') mask(inputs[name]);
 
   const show = display(redact);
-  const signal = cancellation(CANCELLED, (name) => { show.line(`${name}: cancelling; what was done stays in the journal`); });
+  const signal = cancellation(CANCELLED, (name) => {
+    show.line(`${name}: cancelling; what was done stays in the journal`);
+  });
   const exec = execWith(redact);
   const scratch = mkdtempSync(join(tmpdir(), 'lossless-'));
-  process.once('exit', () => { rmSync(scratch, { recursive: true, force: true }); });
+  process.once('exit', () => {
+    rmSync(scratch, { recursive: true, force: true });
+  });
 
   const commit = await exec(['git', '-C', dirname(resolve(inputs.plan)), 'rev-parse', 'HEAD'], { env: {}, signal })
     .then(({ stdout }) => stdout.trim())
     .catch(() => '');
   const directory = inputs.store.includes('://') || inputs.store === 'github' ? DEFAULT_STORE : inputs.store;
-  const invocation: Host['invocation'] = { actor: actor(), commit, run: timestamp(new Date()), attempt: '1', url: '', repository: '' };
+  const invocation: Host['invocation'] = { actor: actor(), commit, run: timestamp(new Date()), attempt: '1', url: '', repository: '', scheduled: false };
 
   return {
     kind: 'terminal',
@@ -106,7 +114,16 @@ interface Display {
 function display(redact: (text: string) => string): Display {
   const meter = progressMeter(() => performance.now());
   const bars = process.stderr.isTTY
-    ? new MultiBar({ format: ' {bar} {percentage} % | {what} | {amounts} | {eta_formatted} left', hideCursor: true, clearOnComplete: false, stream: process.stderr, gracefulExit: false }, Presets.shades_classic)
+    ? new MultiBar(
+        {
+          format: ' {bar} {percentage} % | {what} | {amounts} | {eta_formatted} left',
+          hideCursor: true,
+          clearOnComplete: false,
+          stream: process.stderr,
+          gracefulExit: false,
+        },
+        Presets.shades_classic,
+      )
     : null;
   const open = new Map<string, SingleBar>();
   const line = (words: string): void => {

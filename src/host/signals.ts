@@ -17,7 +17,9 @@ export function cancellation(exitCode: number, onCancel: (name: string) => void)
         return;
       }
       onCancel(name);
-      controller.abort(new Aborted(`cancelled by ${name}`, { hint: 'What was done is in the journal: run the same phase again to resume, or rollback to undo.' }));
+      controller.abort(
+        new Aborted(`cancelled by ${name}`, { hint: 'What was done is in the journal: run the same phase again to resume, or rollback to undo.' }),
+      );
       setTimeout(() => process.exit(exitCode), GRACE_MS).unref();
     });
   }

@@ -1,37 +1,31 @@
-import type { Finding } from '../finding.js';
 import type { Report } from '../ports.js';
 import type { RunResult, Timing } from './event.js';
 
 const MAX_LOCKS = 100;
 const MAX_SQL_BYTES = 8 * 1024 * 1024;
-const MAX_FINDINGS = 1000;
 
 /** Listens to the events of one phase and keeps what the finished run will show of them: bounded memory, whatever the work reports. */
 export interface Collector {
   readonly report: Report;
-  /** the 100 longest, longest first; longestMs is over all of them */
-  locks(budgetMs: number): RunResult['locks'];
+  /** the 100 longest, longest first */
+  locks(): RunResult['locks']['held'];
   /** one per step and what was done to it, in order of their start; one that has not ended runs until now */
   timings(): readonly Timing[];
   /** every different statement once per step, in order; at most 8 MiB of text, then a line that says how many were left out */
   sql(): RunResult['sql'];
   artifacts(): RunResult['artifacts'];
-  /** what was reported as found while working, each once */
-  findings(): readonly Finding[];
 }
 
 /** @param now milliseconds of any clock that only moves forward; the phase begins now */
-export function collector(now: () => number): Collector {
+export function collector(now: () => number = () => performance.now()): Collector {
   const begun = now();
   const held: { step: string; object: string; ms: number }[] = [];
-  let longestMs: number | null = null;
   const timings: (Timing & { readonly open: boolean })[] = [];
   const sql: { step: string; text: string }[] = [];
   const seenSql = new Set<string>();
   let sqlBytes = 0;
   let sqlLeftOut = 0;
   const artifacts: RunResult['artifacts'][number][] = [];
-  const findings = new Map<string, Finding>();
 
   const report: Report = (event) => {
     switch (event.type) {
@@ -41,12 +35,12 @@ export function collector(now: () => number): Collector {
       case 'step-ended': {
         const index = timings.findLastIndex((t) => t.open && t.step === event.step && t.what === event.doing);
         const started = timings[index];
-        if (started === undefined) timings.push({ step: event.step, what: event.doing, from: Math.max(0, now() - begun - event.ms), ms: event.ms, open: false });
+        if (started === undefined)
+          timings.push({ step: event.step, what: event.doing, from: Math.max(0, now() - begun - event.ms), ms: event.ms, open: false });
         else timings[index] = { ...started, ms: event.ms, open: false };
         return;
       }
       case 'lock-held': {
-        longestMs = Math.max(longestMs ?? 0, event.ms);
         held.push({ step: event.step, object: event.object, ms: event.ms });
         if (held.length > MAX_LOCKS) {
           held.sort((a, b) => b.ms - a.ms);
@@ -70,8 +64,6 @@ export function collector(now: () => number): Collector {
         artifacts.push({ name: event.name, digest: event.digest, bytes: event.bytes, expires: event.expires });
         return;
       case 'found':
-        if (findings.size < MAX_FINDINGS) findings.set(JSON.stringify(event.finding), event.finding);
-        return;
       case 'phase-started':
       case 'phase-ended':
       case 'progress':
@@ -86,10 +78,9 @@ export function collector(now: () => number): Collector {
 
   return {
     report,
-    locks: (budgetMs) => ({ longestMs, budgetMs, held: [...held].sort((a, b) => b.ms - a.ms) }),
+    locks: () => [...held].sort((a, b) => b.ms - a.ms),
     timings: () => timings.map(({ open, ...t }) => (open ? { ...t, ms: Math.max(0, now() - begun - t.from) } : t)),
     sql: () => (sqlLeftOut === 0 ? sql : [...sql, { step: '', text: `-- ${String(sqlLeftOut)} more statements were left out of this report` }]),
     artifacts: () => artifacts,
-    findings: () => [...findings.values()],
   };
 }

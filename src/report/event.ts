@@ -7,7 +7,14 @@ export type Event =
   | { readonly type: 'phase-ended'; readonly phase: string; readonly outcome: Outcome; readonly ms: number }
   | { readonly type: 'step-started'; readonly step: string; readonly doing: Doing; readonly title: string }
   | { readonly type: 'step-ended'; readonly step: string; readonly doing: Doing; readonly ms: number }
-  | { readonly type: 'progress'; readonly step: string; readonly what: string; readonly done: number; readonly of: number | null; readonly unit: 'rows' | 'bytes' | 'tables' | 'keys' }
+  | {
+      readonly type: 'progress';
+      readonly step: string;
+      readonly what: string;
+      readonly done: number;
+      readonly of: number | null;
+      readonly unit: 'rows' | 'bytes' | 'tables' | 'keys';
+    }
   | { readonly type: 'journal-written'; readonly what: string; readonly step: string | null }
   | { readonly type: 'swap'; readonly step: string; readonly moment: 'before' | 'sent' | 'after' }
   | { readonly type: 'lock-held'; readonly step: string; readonly object: string; readonly ms: number }
@@ -80,7 +87,11 @@ export interface RunResult {
   readonly checks: readonly Check[];
   readonly tables: readonly TableAccount[];
   readonly notCompared: readonly string[];
-  readonly locks: { readonly longestMs: number | null; readonly budgetMs: number; readonly held: readonly { readonly step: string; readonly object: string; readonly ms: number }[] };
+  readonly locks: {
+    readonly longestMs: number | null;
+    readonly budgetMs: number;
+    readonly held: readonly { readonly step: string; readonly object: string; readonly ms: number }[];
+  };
   readonly rollback: RollbackState | null;
   readonly timings: readonly Timing[];
   readonly sql: readonly { readonly step: string; readonly text: string }[];
@@ -98,5 +109,18 @@ export interface Section {
   readonly note?: string;
 }
 
-export const outputNames = ['outcome', 'plan-id', 'schema-fingerprint', 'backup-id', 'rehearsal-id', 'run', 'rows-compared', 'rows-quarantined', 'longest-lock-ms', 'drift-detected', 'rollback-possible', 'report-path'] as const;
+export const outputNames = [
+  'outcome',
+  'plan-id',
+  'schema-fingerprint',
+  'backup-id',
+  'rehearsal-id',
+  'run',
+  'rows-compared',
+  'rows-quarantined',
+  'longest-lock-ms',
+  'drift-detected',
+  'rollback-possible',
+  'report-path',
+] as const;
 export type OutputName = (typeof outputNames)[number];

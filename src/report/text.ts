@@ -31,7 +31,10 @@ const severityWord = { block: 'refused', warn: 'warning', note: 'note' } as cons
 /** `refused [table-not-found] exports-types: …`, the place, the keys and, on a line of its own, the hint. */
 export function findingText(f: Finding): string {
   const step = f.step === undefined ? '' : `${f.step}: `;
-  const keys = f.keys === undefined || f.keys.length === 0 ? '' : ` (keys: ${f.keys.slice(0, 10).join(', ')}${f.keys.length > 10 ? ` and ${String(f.keys.length - 10)} more` : ''})`;
+  const keys =
+    f.keys === undefined || f.keys.length === 0
+      ? ''
+      : ` (keys: ${f.keys.slice(0, 10).join(', ')}${f.keys.length > 10 ? ` and ${String(f.keys.length - 10)} more` : ''})`;
   const at = f.at === undefined ? '' : `${place(f.at)}: `;
   const hint = f.hint === undefined ? '' : `\n  HINT: ${f.hint}`;
   return `${at}${severityWord[f.severity]} [${f.code}] ${step}${f.message}${keys}${hint}`;
@@ -88,7 +91,8 @@ export function ending(result: RunResult): string {
     if (result.failure.hint !== '') lines.push(`  HINT: ${result.failure.hint}`);
     if (result.failure.stack !== null) lines.push(result.failure.stack);
   }
-  for (const c of result.checks.filter((x) => x.verdict === 'fail' || x.verdict === 'aborted')) lines.push(`  ${c.verdict.toUpperCase()} ${c.name}: expected ${c.expected}, found ${c.actual}`);
+  for (const c of result.checks.filter((x) => x.verdict === 'fail' || x.verdict === 'aborted'))
+    lines.push(`  ${c.verdict.toUpperCase()} ${c.name}: expected ${c.expected}, found ${c.actual}`);
   const passed = result.checks.filter((c) => c.verdict === 'pass').length;
   if (result.checks.length > 0) lines.push(`  checks: ${String(passed)} of ${String(result.checks.length)} passed`);
   if (result.locks.longestMs !== null) lines.push(`  longest lock: ${duration(result.locks.longestMs)} of ${duration(result.locks.budgetMs)}`);

@@ -55,7 +55,9 @@ export function directoryStore(directory: string, runId = ''): Store {
       await ready;
       const source = join(root, name);
       await stat(source).catch(() => {
-        throw new UserError(`${name} is not in the store ${root}`, { hint: 'Run the phase that writes it first, or give the directory that holds it as input store.' });
+        throw new UserError(`${name} is not in the store ${root}`, {
+          hint: 'Run the phase that writes it first, or give the directory that holds it as input store.',
+        });
       });
       const expected = await digestOf(root, name);
       const target = join(into, name);
@@ -72,7 +74,10 @@ export function directoryStore(directory: string, runId = ''): Store {
     async list(prefix) {
       await ready;
       const all = await readdir(root);
-      const names = all.filter((n) => n.startsWith(prefix) && !n.startsWith('.') && !n.endsWith(SIDECAR) && all.includes(`${n}${SIDECAR}`) && (runId === '' || n.includes(`-${runId}-`)));
+      const names = all.filter(
+        (n) =>
+          n.startsWith(prefix) && !n.startsWith('.') && !n.endsWith(SIDECAR) && all.includes(`${n}${SIDECAR}`) && (runId === '' || n.includes(`-${runId}-`)),
+      );
       const files = await Promise.all(names.map(described));
       // Names carry run and attempt, so they break ties of a file system with coarse times.
       files.sort((a, b) => b.at - a.at || (a.name < b.name ? 1 : -1));
@@ -82,10 +87,12 @@ export function directoryStore(directory: string, runId = ''): Store {
 }
 
 function checkName(name: string): void {
-  if (name !== basename(name) || name.startsWith('.') || /["<>:|*?\\/\r\n]/.test(name)) throw new UserError(`${JSON.stringify(name)} cannot be the name of a stored file`);
+  if (name !== basename(name) || name.startsWith('.') || /["<>:|*?\\/\r\n]/.test(name))
+    throw new UserError(`${JSON.stringify(name)} cannot be the name of a stored file`);
 }
 
-const exists = (root: string, name: string): UserError => new UserError(`${name} is already in the store ${root}`, { hint: 'A stored file is never replaced: start a new run, or use another directory.' });
+const exists = (root: string, name: string): UserError =>
+  new UserError(`${name} is already in the store ${root}`, { hint: 'A stored file is never replaced: start a new run, or use another directory.' });
 
 async function refuseExisting(root: string, name: string): Promise<void> {
   const found = await stat(join(root, name)).catch(() => null);
@@ -95,7 +102,10 @@ async function refuseExisting(root: string, name: string): Promise<void> {
 async function digestOf(root: string, name: string): Promise<string> {
   const text = await readFile(join(root, `${name}${SIDECAR}`), 'utf8').catch(() => '');
   const digest = /^([0-9a-f]{64}) /.exec(text)?.[1];
-  if (digest === undefined) throw new UserError(`${name}${SIDECAR} in the store ${root} is missing or unreadable`, { hint: 'Without it the file cannot be verified; run the phase that writes it again.' });
+  if (digest === undefined)
+    throw new UserError(`${name}${SIDECAR} in the store ${root} is missing or unreadable`, {
+      hint: 'Without it the file cannot be verified; run the phase that writes it again.',
+    });
   return digest;
 }
 

@@ -9,12 +9,16 @@ import { directoryStore } from './directory.js';
  */
 export async function openStore(input: string, runId: string, github: (() => Promise<Store>) | null): Promise<Store> {
   if (/^s3:\/\//i.test(input)) {
-    throw new UserError(`store: found ${input}; s3:// comes with a later version`, { hint: 'Use store: github, or the path of a directory (a mounted bucket is one).' });
+    throw new UserError(`store: found ${input}; s3:// comes with a later version`, {
+      hint: 'Use store: github, or the path of a directory (a mounted bucket is one).',
+    });
   }
   if (input === 'github') {
-    if (github === null) throw new UserError('store: github exists only inside GitHub Actions', { hint: 'Give the path of a directory, e.g. --store ./.runs.' });
+    if (github === null)
+      throw new UserError('store: github exists only inside GitHub Actions', { hint: 'Give the path of a directory, e.g. --store ./.runs.' });
     return github();
   }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(input)) throw new UserError(`store: found ${input}, expected github or the path of a directory`, { hint: 'Use store: github, or the path of a directory.' });
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(input))
+    throw new UserError(`store: found ${input}, expected github or the path of a directory`, { hint: 'Use store: github, or the path of a directory.' });
   return directoryStore(input, runId);
 }
