@@ -2,7 +2,7 @@
 -- A type is hashed as it is only where equal means printed alike. Not so: numeric (1.0 = 1.00), float (-0 = 0), interval (1 day = 24 hours), enums (hashed by oid, which differs in a
 -- restored database), arrays, json and everything of extensions: their text. bpchar's cast to text strips blanks, so its output function; money prints by locale, so its bytes.
 WITH wanted AS (
-  SELECT * FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, position)
+  SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, position)
 ), columns AS (
   SELECT w.position, a.attname, b.oid AS base
   FROM wanted w

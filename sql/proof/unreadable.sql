@@ -3,7 +3,7 @@ SELECT n.nspname AS schema, c.relname AS name,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS granted,
        pg_catalog.row_security_active(c.oid) AS filtered,
        c.relforcerowsecurity AS forced
-FROM pg_catalog.unnest($1::text[], $2::text[]) AS w(schema, name)
+FROM unnest($1::text[], $2::text[]) AS w(schema, name)
 JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
 WHERE NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') OR NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.row_security_active(c.oid)

@@ -85,11 +85,11 @@ export async function runQueries(db: Db, queries: readonly PlanQuery[], schemas:
     } as const;
     try {
       const text = query.sql.trim().replace(/;$/, '');
-      // a whole-row reference keeps columns of one name apart and every value as the server's text, which the driver's row objects do not
+      // the line end closes a trailing comment; a whole-row reference keeps columns of one name apart and every value as the server's text, which the driver's row objects do not
       const found = await db.transaction(
         async (tx) => {
           await lookIn(tx, schemas);
-          return tx.select<{ answer: string }>(glue`SELECT lossless_answer::pg_catalog.text AS answer FROM (${fromPlan(text)}\n) AS lossless_answer`);
+          return tx.select<{ answer: string }>(glue`SELECT lossless_answer::pg_catalog.text AS answer FROM (${fromPlan(`${text}\n`)}) AS lossless_answer`);
         },
         { readOnly: true },
       );
