@@ -50,6 +50,7 @@ export const findingCodes = {
   'lock-over-budget': 'A lock that blocks writers was held longer than the budget.',
   'not-equal-after-undo': 'After the undo of a rehearsal, schema or data differ from the start.',
   'approved-by': 'Who approved the run, for the record.',
+  'undone-as-before': 'After a rollback the schema is the one before the run.',
   'run-failed': 'A step, a check or the deploy hook failed; the message says whether the run undid itself.',
   // steps, common
   'table-not-found': 'A relation that the plan names does not exist.',
