@@ -25,6 +25,8 @@ export interface TransactionOptions {
 /** Reading only: what preflight and verify get (Step law 1). */
 export interface ReadDb {
   readonly target: Target;
+  /** backend pid of this session */
+  readonly pid: number;
   /** server_version_num, e.g. 150020 */
   readonly version: number;
   rows<Row>(query: SqlName, args?: SqlArgs): Promise<Row[]>;
@@ -43,7 +45,7 @@ export interface Db extends ReadDb {
   /** The plan author's SQL, with their file and line for error messages. Never retried. */
   script(text: string, from: Where): Promise<void>;
   /** ONE simple-query message: all parts in one round trip; retried as a whole like `change`. The parts bring their own BEGIN and COMMIT. */
-  message(parts: readonly Sql[], options?: { readonly retry?: boolean; readonly about?: string }): Promise<void>;
+  message(parts: readonly Sql[], options?: { readonly retry?: boolean; readonly about?: string; readonly patienceMs?: number }): Promise<void>;
   transaction<T>(work: (tx: Db) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** A further connection with the settings of `kind`, closed afterwards. */
   session<T>(kind: SessionKind, work: (db: Db) => Promise<T>): Promise<T>;
@@ -57,11 +59,13 @@ export interface DbOptions {
   readonly name: string;
   /** total time that retries of one change may take before the blockers are named; default 60 s */
   readonly patienceMs?: number;
+  /** called when the connection ends without us having closed it: a session that holds the run's lock has lost it */
+  readonly onLost?: () => void;
 }
 
 /** Opens a database session of `kind`; `close` ends it. Cancelling the signal cancels the running statement on the server. */
 export async function connect(target: Target, kind: SessionKind, options: DbOptions): Promise<{ db: Db; close: () => Promise<void> }> {
-  const client = await open(target, { kind, name: options.name, signal: options.signal });
+  const client = await open(target, { kind, name: options.name, signal: options.signal, ...(options.onLost === undefined ? {} : { onLost: options.onLost }) });
   const session = new Session(client, target, options);
   const onAbort = (): void => void session.cancel();
   options.signal.addEventListener('abort', onAbort);
@@ -76,7 +80,7 @@ export async function connect(target: Target, kind: SessionKind, options: DbOpti
 
 class Session implements Db {
   version = 0;
-  private pid = 0;
+  pid = 0;
   private depth = 0;
   private busy = false;
   constructor(
@@ -170,7 +174,7 @@ class Session implements Db {
     }
   }
 
-  async message(parts: readonly Sql[], options: { readonly retry?: boolean; readonly about?: string } = {}): Promise<void> {
+  async message(parts: readonly Sql[], options: { readonly retry?: boolean; readonly about?: string; readonly patienceMs?: number } = {}): Promise<void> {
     if (this.depth > 0) throw new Bug('a message brings its own transaction');
     const text = parts.map((part) => part.trimEnd().replace(/;$/, '')).join(';\n');
     const label = options.about ?? 'message';
@@ -183,7 +187,7 @@ class Session implements Db {
         throw error;
       }
     };
-    await (options.retry === false ? once() : this.patiently(label, once));
+    await (options.retry === false ? once() : this.patiently(label, once, options.patienceMs));
   }
 
   async transaction<T>(work: (tx: Db) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -212,7 +216,8 @@ class Session implements Db {
   }
 
   async session<T>(kind: SessionKind, work: (db: Db) => Promise<T>): Promise<T> {
-    const { db, close } = await connect(this.target, kind, this.options);
+    const { onLost: _parent, ...options } = this.options;
+    const { db, close } = await connect(this.target, kind, options);
     try {
       return await work(db);
     } finally {
@@ -221,8 +226,8 @@ class Session implements Db {
   }
 
   /** Bounded, jittered retry of something that leaves nothing behind when it fails retryably. Names the blockers in the end. */
-  private async patiently<T>(label: string, once: () => Promise<T>): Promise<T> {
-    const patience = this.options.patienceMs ?? 60_000;
+  private async patiently<T>(label: string, once: () => Promise<T>, patienceMs?: number): Promise<T> {
+    const patience = patienceMs ?? this.options.patienceMs ?? 60_000;
     const start = Date.now();
     let blockers: readonly string[] = [];
     for (let attempt = 1; ; attempt += 1) {
