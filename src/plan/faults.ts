@@ -118,9 +118,9 @@ const either = (words: readonly string[]): string => (words.length < 2 ? (words[
 
 function shown(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a map';
-  return typeof value === 'string' ? `"${value.length > 80 ? `${value.slice(0, 77)}...` : value}"` : String(value as number | boolean);
+  return typeof value === 'string' ? `"${value.length > 80 ? `${value.slice(0, 77)}...` : value}"` : JSON.stringify(value);
 }
 
 /** `verify.queries[0].sql` */
