@@ -4,7 +4,8 @@ import type { RunId, Relation } from '../names.js';
 import type { Db, ReadDb } from '../pg/db.js';
 import type { PlanFiles, PlanFrame } from '../plan/plan.js';
 import type { Clock, Exec, Report } from '../ports.js';
-import type { Check, TableAccount } from '../report/event.js';
+import type { Sources } from '../proof/mentions.js';
+import type { Check, Section, TableAccount } from '../report/event.js';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -34,6 +35,8 @@ export interface Step<Spec, Receipt extends Json> {
   canCleanup(cx: ReadContext, spec: Spec, receipt: Receipt): Promise<readonly Finding[]>;
   /** Pure: the tables with rows that cleanup will drop (retired originals, quarantine); the phase archives them first. */
   retired(spec: Spec, receipt: Receipt): readonly Relation[];
+  /** Pure; whole schemas that cleanup will drop: their definitions (functions, views) go into the archive beside the rows of `retired`. */
+  retiredSchemas?(spec: Spec, receipt: Receipt): readonly string[];
   cleanup(cx: StepContext, spec: Spec, receipt: Receipt): Promise<void>;
 }
 
@@ -74,6 +77,8 @@ export interface Verified {
   /** what was not compared, and why: one sentence each */
   readonly notCompared: readonly string[];
   readonly rowsCompared: number;
+  /** free tables for the report: facts that are neither checks nor faults */
+  readonly sections?: readonly Section[];
 }
 
 export interface Watched {
@@ -109,6 +114,8 @@ export interface ReadContext {
   readonly allow: ReadonlySet<string>;
   /** counts of Preflight that were rehearsed and approved for this step; null before any rehearsal (preflight) */
   readonly approved: Readonly<Record<string, number>> | null;
+  /** looks for names in the checked-out source code of the repository (src/proof/mentions.ts); absent when there is none */
+  readonly sources?: Sources;
 }
 
 /** Everything a step may touch; nothing else is reachable. */
@@ -119,6 +126,8 @@ export interface StepContext extends ReadContext {
   readonly workingDirectory: string;
   /** Runs `work` while, if possible, nobody else writes (synthetic writers paused on a clone; maintenance on). `exclusive` says whether that holds. */
   quiet<T>(work: (exclusive: boolean) => Promise<T>): Promise<T>;
+  /** until when the run keeps what it retires, for the comments on our schemas; absent when nobody knows yet */
+  readonly keepUntil?: Date;
   /** receipts of earlier, undone runs of the same kind in this database, newest first */
   past(): Promise<readonly { readonly run: RunId; readonly stepId: string; readonly receipt: Json }[]>;
 }

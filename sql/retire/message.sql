@@ -1,0 +1,11 @@
+-- the frame of a move, one message: SHARE UPDATE EXCLUSIVE first (autovacuum gives way only to a waiter older than deadlock_timeout), then a DO block within the lock budget
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL synchronous_commit = on;
+SET LOCAL statement_timeout = '10s';
+SET LOCAL lock_timeout = '3s';
+LOCK TABLE :{locks} IN SHARE UPDATE EXCLUSIVE MODE;
+SET LOCAL lock_timeout = '150ms';
+SET LOCAL statement_timeout = :{budget};
+:{limit};
+DO :{body};
+COMMIT
