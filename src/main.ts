@@ -1,3 +1,3 @@
 import { inActions } from './host/actions.js';
-import { run } from './run.js';
-await inActions(run);
+import { reconcile, run } from './run.js';
+await inActions(run, reconcile);

@@ -65,8 +65,10 @@ function head(result: RunResult, limit: Limits): string[] {
   const out = [`## ${icon[result.outcome]} ${result.phase}: ${result.outcome.toUpperCase()}`, `**${prose(result.sentence)}**`, facts.join(' · ')];
   const { failure } = result;
   if (failure !== null) {
-    const at = failure.at === '' ? '' : `${code(failure.at)}: `;
-    out.push(`> ${at}${prose(failure.message)}${failure.hint === '' ? '' : `\n>\n> **What to do:** ${prose(failure.hint)}`}`);
+    const at = code(failure.at);
+    const lines = failure.message.split('\n').map((line) => `> ${prose(line)}`.trimEnd());
+    const hint = failure.hint === '' ? [] : ['>', `> **What to do:** ${prose(failure.hint)}`];
+    out.push([...(at === '' ? [] : [`> ${at}`]), ...lines, ...hint].join('\n'));
     if (failure.stack !== null) out.push(details('Stack (this is a bug of ours: please report it)', fence(failure.stack, '')));
   }
   const blocks = result.findings.filter((f) => f.severity === 'block');

@@ -11,9 +11,11 @@ const verdict = { pass: ['good', '✓ pass'], fail: ['bad', '✕ fail'], aborted
 
 /** The same facts as the job summary, all of them, as one HTML file: no script, nothing fetched, styles bound by hash in its own policy. Light, dark and paper. */
 export function page(result: RunResult): string {
+  const measured = ['checks', 'Checks', checks(result)] as const;
+  const found = ['findings', 'Findings', findings(result.findings)] as const;
+  const blocked = result.findings.some((f) => f.severity === 'block');
   const parts: readonly (readonly [string, string, string])[] = [
-    ['checks', 'Checks', checks(result)],
-    ['findings', 'Findings', findings(result.findings)],
+    ...(blocked ? [found, measured] : [measured, found]),
     ['tables', 'Tables', tables(result)],
     [
       'not-compared',
@@ -118,7 +120,7 @@ function failure(result: RunResult): string {
   const f = result.failure;
   if (f === null) return '';
   const stack = f.stack === null ? '' : `<details><summary>Stack (a bug of ours: please report it)</summary><pre>${esc(f.stack)}</pre></details>`;
-  return `<section class="failure"><h2>What went wrong</h2><p>${f.at === '' ? '' : `<code>${esc(f.at)}</code>: `}${esc(f.message)}</p>${f.hint === '' ? '' : `<p class="hint">${esc(f.hint)}</p>`}${stack}</section>\n`;
+  return `<section class="failure"><h2>What went wrong</h2><p class="message">${f.at === '' ? '' : `<code>${esc(f.at)}</code>: `}${esc(f.message)}</p>${f.hint === '' ? '' : `<p class="hint">${esc(f.hint)}</p>`}${stack}</section>\n`;
 }
 
 function checks(result: RunResult): string {
@@ -262,6 +264,7 @@ summary{cursor:pointer}
 .hint{color:var(--soft)}.hint::before{content:"→ "}
 .failure{margin-top:1.5rem;padding:.25rem 1.25rem 1rem;border:1px solid var(--bad);border-radius:.5rem;background:var(--bad-bg)}
 .failure h2{margin-top:1rem}
+.message{white-space:pre-line}
 .next{padding-left:1.25rem}
 svg{display:block;width:100%;margin-bottom:1rem}
 svg text{fill:var(--ink);font-size:11px}svg .took{fill:var(--soft)}svg rect{fill:var(--bar)}
