@@ -31,6 +31,8 @@ export interface PlanFrame {
   readonly schemas: readonly string[];
   readonly recycleConnections: boolean;
   readonly strict: boolean;
+  /** null: the plan has none, so no command is ever alone with the database; absent: not known here */
+  readonly maintenance?: { readonly on: string; readonly off: string } | null;
 }
 
 export interface PlanStep {
