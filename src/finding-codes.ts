@@ -134,6 +134,17 @@ export const findingCodes = {
   'schema-not-found': 'A schema that the plan names does not exist, and nothing proves that it was retired.',
   'schema-not-retirable': 'The schema belongs to the system, to an extension or to us.',
   'table-inspected': 'Facts about a table for a decision, with a recommendation.',
+  // drift (src/drift)
+  'drift-types': 'A column of production has another type than in development.',
+  'drift-objects': 'One of the two databases has an object that the other lacks or defines otherwise.',
+  'drift-duplicate-table': 'Two tables of one database look like the same thing twice.',
+  'drift-orphans': 'Rows refer to rows that do not exist, by a foreign key or by the name of their column.',
+  'drift-unfit-values': 'Values do not fit the type that the column ought to have.',
+  'drift-not-validated': 'A constraint is not validated, or an index is not valid.',
+  'drift-unused-tables': 'Tables are empty, or have rows that the statistics know no use of.',
+  'drift-layout': 'Column order, comments or names of keys and indexes differ; this changes nothing for the application.',
+  'drift-same-database': 'production-url and development-url lead to the same database.',
+  'drift-drizzle-later': 'Without development-url there is nothing to compare with: comparing with the schema of Drizzle migrations comes with a later version.',
 } as const satisfies Record<string, string>;
 
 export type FindingCode = keyof typeof findingCodes;
