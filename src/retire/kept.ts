@@ -26,21 +26,44 @@ export async function releaseFences(cx: StepContext, moves: readonly Moved[]): P
 
 /** Block findings: a name that was taken meanwhile, a parent that is gone, a retired table that is gone. Locks nothing. */
 export async function canReturn(db: ReadDb, moves: readonly Moved[]): Promise<readonly Finding[]> {
-  const where = await whereabouts(db, moves.map((m) => m.oid));
+  const where = await whereabouts(
+    db,
+    moves.map((m) => m.oid),
+  );
   const there = await tableFacts(db, moves);
   const findings: Finding[] = [];
   for (const [i, m] of moves.entries()) {
     const object = display(m);
     const now = where.get(m.oid);
-    if (now === undefined) findings.push(block('retired-table-missing', `${display(at(m))} is gone, so ${object} cannot come back`, { object, hint: 'Restore it from the backup of this run.' }));
+    if (now === undefined)
+      findings.push(
+        block('retired-table-missing', `${display(at(m))} is gone, so ${object} cannot come back`, { object, hint: 'Restore it from the backup of this run.' }),
+      );
     const other = there[i] ?? null;
-    if (other !== null && other.oid !== m.oid) findings.push(block('name-taken', `another table is called ${object} now`, { object, hint: 'Rename or retire the new table, then roll back.' }));
+    if (other !== null && other.oid !== m.oid)
+      findings.push(block('name-taken', `another table is called ${object} now`, { object, hint: 'Rename or retire the new table, then roll back.' }));
     const taken = now === undefined || now.schema === m.schema ? [] : await db.rows<{ name: string }>('retire/taken', { values: [m.schema, [m.oid]] });
-    for (const { name } of taken) if (name !== m.name) findings.push(block('name-taken', `the name ${m.schema}.${name}, which belongs to ${object}, is taken now`, { object: `${m.schema}.${name}`, hint: 'Rename the new object, then roll back.' }));
-    const parents = await tableFacts(db, m.keys.map((k) => k.parent));
+    for (const { name } of taken)
+      if (name !== m.name && name !== `_${m.name}`)
+        findings.push(
+          block('name-taken', `the name ${m.schema}.${name}, which belongs to ${object}, is taken now`, {
+            object: `${m.schema}.${name}`,
+            hint: 'Rename the new object, then roll back.',
+          }),
+        );
+    const parents = await tableFacts(
+      db,
+      m.keys.map((k) => k.parent),
+    );
     for (const [j, key] of m.keys.entries()) {
       const sibling = moves.some((o) => o.schema === key.parent.schema && o.name === key.parent.name);
-      if ((parents[j] ?? null) === null && !sibling) findings.push(block('parent-gone', `foreign key ${key.name} of ${object} refers to ${display(key.parent)}, which does not exist any more`, { object: key.name, hint: 'Bring the parent back first.' }));
+      if ((parents[j] ?? null) === null && !sibling)
+        findings.push(
+          block('parent-gone', `foreign key ${key.name} of ${object} refers to ${display(key.parent)}, which does not exist any more`, {
+            object: key.name,
+            hint: 'Bring the parent back first.',
+          }),
+        );
     }
   }
   return findings;
@@ -53,7 +76,11 @@ const statisticsLagMs = 60_000;
  * Block findings: dependents outside our schemas, and scans since the retirement that the statistics know (DECISIONS 35; our own
  * reads make none). `allow: retired-in-use` accepts the scans: a dump of the whole database reads every table.
  */
-export async function inUse(cx: ReadContext, moves: readonly Moved[], done: { readonly at: string; readonly scans: Readonly<Record<string, number>> } | null): Promise<readonly Finding[]> {
+export async function inUse(
+  cx: ReadContext,
+  moves: readonly Moved[],
+  done: { readonly at: string; readonly scans: Readonly<Record<string, number>> } | null,
+): Promise<readonly Finding[]> {
   const oids = moves.map((m) => m.oid);
   const nameOf = (oid: number): string => {
     const m = moves.find((o) => o.oid === oid);
@@ -79,7 +106,10 @@ export async function inUse(cx: ReadContext, moves: readonly Moved[], done: { re
 
 /** Drops the retired tables that are still there, in one statement that fails when something outside depends on them. Repeatable. */
 export async function dropMoved(cx: StepContext, moves: readonly Moved[]): Promise<void> {
-  const where = await whereabouts(cx.db, moves.map((m) => m.oid));
+  const where = await whereabouts(
+    cx.db,
+    moves.map((m) => m.oid),
+  );
   const away = moves.filter((m) => where.get(m.oid)?.schema === m.home);
   if (away.length > 0) await cx.db.change('retire/drop-tables', { parts: { tables: join(away.map((m) => ident(at(m)))) } });
 }

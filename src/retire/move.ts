@@ -34,10 +34,16 @@ export const at = (t: Moved): Relation => ({ schema: t.home, name: t.name });
 export async function plannedMoves(db: ReadDb, run: RunId, tables: readonly Relation[]): Promise<readonly Moved[]> {
   const facts = await tableFacts(db, tables);
   const found = facts.map((f, i): TableFacts => {
-    if (f === null) throw new UserError(`table ${display(tables[i] ?? { schema: '', name: '' })} is not there any more`, { hint: 'Somebody dropped or renamed it since preflight; nothing of this step was done.' });
+    if (f === null)
+      throw new UserError(`table ${display(tables[i] ?? { schema: '', name: '' })} is not there any more`, {
+        hint: 'Somebody dropped or renamed it since preflight; nothing of this step was done.',
+      });
     return f;
   });
-  const keys = await foreignKeysFrom(db, found.map((f) => f.oid));
+  const keys = await foreignKeysFrom(
+    db,
+    found.map((f) => f.oid),
+  );
   const moves: Moved[] = [];
   for (const f of found) {
     moves.push({
@@ -94,7 +100,16 @@ export async function moveOut(cx: StepContext, moves: readonly Moved[], onlyEmpt
   const locks = lockList([...moves, ...parentsOf(moves)]);
   const tables = literal(JSON.stringify(moves.map((m) => ({ ...m, keys: Object.fromEntries(m.keys.map((k) => [k.name, k.definition])) }))));
   const body = render('retire/move-out', {
-    parts: { locks, tables, only_empty: fromCatalog(String(onlyEmpty)), dependents: render('retire/dependents', { parts: { oids: oidList(moves.map((m) => m.oid)) } }), fences: join(moves.flatMap((m) => fenceTriggers(cx.run, m.oid, at(m))), ';\n') },
+    parts: {
+      locks,
+      tables,
+      only_empty: fromCatalog(String(onlyEmpty)),
+      dependents: render('retire/dependents', { parts: { oids: oidList(moves.map((m) => m.oid)) } }),
+      fences: join(
+        moves.flatMap((m) => fenceTriggers(cx.run, m.oid, at(m))),
+        ';\n',
+      ),
+    },
   });
   try {
     return await underLock(cx, locks, body, `retire ${moves.map(display).join(', ')}`);
@@ -105,7 +120,10 @@ export async function moveOut(cx: StepContext, moves: readonly Moved[], onlyEmpt
     const what = (error as QueryFailed).message;
     const finding =
       reason === 'not-empty'
-        ? block('table-not-empty', `${what} was empty before and has rows now`, { object: what, hint: 'Something writes to it: find out what, then retire it without `only-if: empty` or keep it.' })
+        ? block('table-not-empty', `${what} was empty before and has rows now`, {
+            object: what,
+            hint: 'Something writes to it: find out what, then retire it without `only-if: empty` or keep it.',
+          })
         : block('has-dependents', `${what} came to depend on a table of this step since preflight`, { object: what, hint: 'Drop it or keep the table.' });
     cx.report({ type: 'found', finding: { ...finding, step: cx.stepId } });
     throw new UserError(finding.message, { hint: finding.hint ?? '', cause: error });
@@ -117,20 +135,37 @@ export async function moveOut(cx: StepContext, moves: readonly Moved[], onlyEmpt
  * A key whose rows lost their parent meanwhile stays NOT VALID and is reported. Accepts tables that are already back.
  */
 export async function moveBack(cx: StepContext, moves: readonly Moved[]): Promise<void> {
-  const where = await whereabouts(cx.db, moves.map((m) => m.oid));
+  const where = await whereabouts(
+    cx.db,
+    moves.map((m) => m.oid),
+  );
   const away = moves.filter((m) => where.get(m.oid)?.schema === m.home);
   for (const m of moves) {
     const now = where.get(m.oid);
-    if (now === undefined) throw new UserError(`${display(m)} cannot be brought back: neither it nor ${display(at(m))} exists`, { hint: 'Somebody dropped the retired table; restore it from the backup of this run.' });
+    if (now === undefined)
+      throw new UserError(`${display(m)} cannot be brought back: neither it nor ${display(at(m))} exists`, {
+        hint: 'Somebody dropped the retired table; restore it from the backup of this run.',
+      });
     if (now.schema !== m.home && (now.schema !== m.schema || now.name !== m.name)) {
-      throw new UserError(`${display(m)} cannot be brought back: the retired table is now ${now.schema}.${now.name}`, { hint: `Move it back to ${display(at(m))}, then undo again.` });
+      throw new UserError(`${display(m)} cannot be brought back: the retired table is now ${now.schema}.${now.name}`, {
+        hint: `Move it back to ${display(at(m))}, then undo again.`,
+      });
     }
   }
-  const missing = moves.flatMap((m) => m.keys.filter((k) => !(where.get(m.oid)?.keys ?? []).some((have) => have.name === k.name)).map((k) => ({ ...k, schema: m.schema, table: m.name })));
+  const missing = moves.flatMap((m) =>
+    m.keys.filter((k) => !(where.get(m.oid)?.keys ?? []).some((have) => have.name === k.name)).map((k) => ({ ...k, schema: m.schema, table: m.name })),
+  );
   if (away.length > 0 || missing.length > 0) {
     const locks = lockList([...moves.map((m) => (away.includes(m) ? at(m) : m)), ...missing.map((k) => back(k.parent, away))]);
     const keys = missing.map((k) => ({ schema: k.schema, table: k.table, name: k.name, comment: k.comment, definition: unvalidated(k.definition) }));
-    const body = render('retire/move-back', { parts: { locks, tables: json(away), keys: json(keys), unfence: join([...away.flatMap((m) => dropTriggers(cx.run, at(m), ['fence_s', 'fence_r'])), fromCatalog('NULL')], ';\n') } });
+    const body = render('retire/move-back', {
+      parts: {
+        locks,
+        tables: json(away),
+        keys: json(keys),
+        unfence: join([...away.flatMap((m) => dropTriggers(cx.run, at(m), ['fence_s', 'fence_r'])), fromCatalog('NULL')], ';\n'),
+      },
+    });
     await underLock(cx, locks, body, `bring back ${moves.map(display).join(', ')}`);
   }
   for (const m of moves) for (const key of m.keys) if (key.valid) await validate(cx, m, key);
@@ -154,11 +189,15 @@ async function validate(cx: StepContext, m: Moved, key: DroppedKey): Promise<voi
     if (!(error instanceof QueryFailed) || error.sqlstate !== '23503') throw error;
     cx.report({
       type: 'found',
-      finding: block('key-left-unvalidated', `foreign key ${key.name} of ${display(m)} is back but not validated: rows lost their parent while the table was retired`, {
-        step: cx.stepId,
-        object: key.name,
-        hint: `Decide about those rows, then ALTER TABLE … VALIDATE CONSTRAINT "${key.name}".`,
-      }),
+      finding: block(
+        'key-left-unvalidated',
+        `foreign key ${key.name} of ${display(m)} is back but not validated: rows lost their parent while the table was retired`,
+        {
+          step: cx.stepId,
+          object: key.name,
+          hint: `Decide about those rows, then ALTER TABLE … VALIDATE CONSTRAINT "${key.name}".`,
+        },
+      ),
     });
   }
 }

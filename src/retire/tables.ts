@@ -42,7 +42,9 @@ export interface TableFacts {
 /** One entry per relation, in order; null where nothing of that name exists. Locks nothing. */
 export async function tableFacts(db: ReadDb, tables: readonly Relation[]): Promise<readonly (TableFacts | null)[]> {
   if (tables.length === 0) return [];
-  const rows = await db.rows<Omit<TableFacts, 'oid'> & { oid: number | null }>('retire/facts', { values: [tables.map((t) => t.schema), tables.map((t) => t.name)] });
+  const rows = await db.rows<Omit<TableFacts, 'oid'> & { oid: number | null }>('retire/facts', {
+    values: [tables.map((t) => t.schema), tables.map((t) => t.name)],
+  });
   return rows.map((r) => (r.oid === null ? null : { ...r, oid: r.oid }));
 }
 
@@ -120,22 +122,39 @@ export async function functionsNaming(db: ReadDb, name: string): Promise<readonl
   return (await db.rows<{ function: string }>('retire/function-mentions', { values: [wholeWord(name)] })).map((r) => r.function);
 }
 
-const kinds: Readonly<Record<string, string>> = { v: 'a view', m: 'a materialized view', f: 'a foreign table', p: 'a partitioned table', S: 'a sequence', i: 'an index', I: 'an index', c: 'a composite type' };
+const kinds: Readonly<Record<string, string>> = {
+  v: 'a view',
+  m: 'a materialized view',
+  f: 'a foreign table',
+  p: 'a partitioned table',
+  S: 'a sequence',
+  i: 'an index',
+  I: 'an index',
+  c: 'a composite type',
+};
 
 /** Findings that keep a table where it is, apart from its dependents: kind, owner, membership, partitions. */
 export function cannotMove(t: TableFacts, user: string): readonly Finding[] {
   const object = display(t);
   const findings: Finding[] = [];
   const refuse = (message: string, hint: string): void => void findings.push(block('table-cannot-move', `${object} ${message}`, { object, hint }));
-  if (t.kind !== 'r') refuse(`is ${kinds[t.kind] ?? 'no table'}, expected an ordinary table`, 'Name ordinary tables only; retire the others with a `sql` step.');
+  if (t.kind !== 'r')
+    refuse(`is ${kinds[t.kind] ?? 'no table'}, expected an ordinary table`, 'Name ordinary tables only; retire the others with a `sql` step.');
   if (t.persistence === 't') refuse('is a temporary table', 'It goes away with its session.');
   if (t.inherits) refuse('is a partition, an inheritance parent or an inheritance child', 'Detach it first (ALTER TABLE … DETACH PARTITION or NO INHERIT).');
   if (t.typed) refuse('is a typed table (CREATE TABLE … OF)', 'ALTER TABLE … NOT OF first.');
   if (t.extension !== null) refuse(`belongs to the extension ${t.extension}`, 'Drop it with the extension.');
   if (t.subscribed) refuse('is the target of a subscription', 'Remove it from the publication and refresh the subscription first.');
   if (t.publications.length > 0) refuse(`is published by ${t.publications.join(', ')}`, 'ALTER PUBLICATION … DROP TABLE first, and tell the subscribers.');
-  if (!t.owned) findings.push(block('not-owner', `${object} belongs to ${t.owner}, not to ${user}`, { object, hint: `Connect as ${t.owner} or as a member of it.` }));
-  else if (!t.may_return) findings.push(block('not-owner', `${user} may not create in schema ${t.schema}, so ${object} could not be brought back`, { object, hint: `GRANT CREATE ON SCHEMA ${t.schema} TO ${user}.` }));
+  if (!t.owned)
+    findings.push(block('not-owner', `${object} belongs to ${t.owner}, not to ${user}`, { object, hint: `Connect as ${t.owner} or as a member of it.` }));
+  else if (!t.may_return)
+    findings.push(
+      block('not-owner', `${user} may not create in schema ${t.schema}, so ${object} could not be brought back`, {
+        object,
+        hint: `GRANT CREATE ON SCHEMA ${t.schema} TO ${user}.`,
+      }),
+    );
   if (t.hidden) refuse('has FORCE ROW LEVEL SECURITY, which hides rows from this role', 'Use a role with BYPASSRLS.');
   return findings;
 }
@@ -146,8 +165,14 @@ export function dependentFindings(dependents: readonly Dependent[], nameOf: (oid
     .filter((d) => !d.kind.startsWith('publication'))
     .map((d) =>
       d.kind === 'foreign key'
-        ? block('referenced-from-outside', `${nameOf(d.oid)} is referenced by the foreign key ${d.identity}`, { object: d.identity, hint: 'Retire the referencing table in the same step, or drop the key with a `sql` step before this one.' })
-        : block('has-dependents', `${nameOf(d.oid)} is used by ${d.kind} ${d.identity}`, { object: d.identity, hint: 'Change or drop it with a `sql` step before this one.' }),
+        ? block('referenced-from-outside', `${nameOf(d.oid)} is referenced by the foreign key ${d.identity}`, {
+            object: d.identity,
+            hint: 'Retire the referencing table in the same step, or drop the key with a `sql` step before this one.',
+          })
+        : block('has-dependents', `${nameOf(d.oid)} is used by ${d.kind} ${d.identity}`, {
+            object: d.identity,
+            hint: 'Change or drop it with a `sql` step before this one.',
+          }),
     );
 }
 
@@ -156,10 +181,14 @@ export function parentFindings(keys: readonly ForeignKey[], user: string): reado
   return keys
     .filter((k) => !k.lockable || !k.referenceable)
     .map((k) =>
-      block('not-owner', `foreign key ${k.name} refers to ${display(k.parent)}, which ${user} may not ${k.lockable ? 'reference' : 'lock'}, so the key could not be dropped and made again`, {
-        object: k.name,
-        hint: `GRANT REFERENCES, UPDATE ON ${display(k.parent)} TO ${user}.`,
-      }),
+      block(
+        'not-owner',
+        `foreign key ${k.name} refers to ${display(k.parent)}, which ${user} may not ${k.lockable ? 'reference' : 'lock'}, so the key could not be dropped and made again`,
+        {
+          object: k.name,
+          hint: `GRANT REFERENCES, UPDATE ON ${display(k.parent)} TO ${user}.`,
+        },
+      ),
     );
 }
 
@@ -168,7 +197,12 @@ export async function mentionWarnings(db: ReadDb, names: readonly string[]): Pro
   const findings: Finding[] = [];
   for (const name of names) {
     for (const f of await functionsNaming(db, name)) {
-      findings.push(warn('mentioned-in-function', `the text of function ${f} mentions ${name}`, { object: f, hint: 'PostgreSQL does not track names inside a function body: check that nothing calls it, or change it.' }));
+      findings.push(
+        warn('mentioned-in-function', `the text of function ${f} mentions ${name}`, {
+          object: f,
+          hint: 'PostgreSQL does not track names inside a function body: check that nothing calls it, or change it.',
+        }),
+      );
     }
   }
   return findings;

@@ -22,8 +22,14 @@ import type { Check } from '../report/event.js';
 import type { Step } from './step.js';
 
 export const schema = z.strictObject({
-  tables: z.array(writtenTable).min(1, 'found an empty list, expected the tables to retire').describe('tables to move out of sight; archived and dropped by cleanup'),
-  'only-if': z.literal('empty', { error: 'expected `empty`, or no `only-if` at all' }).optional().describe('empty: refuse a table that has rows, and prove it again under the lock'),
+  tables: z
+    .array(writtenTable)
+    .min(1, 'found an empty list, expected the tables to retire')
+    .describe('tables to move out of sight; archived and dropped by cleanup'),
+  'only-if': z
+    .literal('empty', { error: 'expected `empty`, or no `only-if` at all' })
+    .optional()
+    .describe('empty: refuse a table that has rows, and prove it again under the lock'),
 });
 export type RetireTables = z.infer<typeof schema>;
 
@@ -32,7 +38,12 @@ export type RetireTablesReceipt = {
   readonly retired: readonly { readonly schema: string; readonly name: string }[];
   readonly moves: readonly Moved[];
   /** set when the tables are out of sight */
-  readonly done: { readonly at: string; readonly lockMs: number; readonly rows: Readonly<Record<string, number>>; readonly scans: Readonly<Record<string, number>> } | null;
+  readonly done: {
+    readonly at: string;
+    readonly lockMs: number;
+    readonly rows: Readonly<Record<string, number>>;
+    readonly scans: Readonly<Record<string, number>>;
+  } | null;
 };
 
 /**
@@ -67,7 +78,13 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
       const facts = all[i] ?? null;
       if (facts === null) {
         const run = await retiredBy(cx.db, table);
-        if (run === null) findings.push(block('table-not-found', `${object} does not exist, and nothing proves that it was retired`, { object, hint: 'Correct the name (case matters), or take it out of the plan.' }));
+        if (run === null)
+          findings.push(
+            block('table-not-found', `${object} does not exist, and nothing proves that it was retired`, {
+              object,
+              hint: 'Correct the name (case matters), or take it out of the plan.',
+            }),
+          );
         else findings.push(note('already-done', `${object} was retired by run ${run}`, { object }));
         proven += run === null ? 0 : 1;
         continue;
@@ -78,7 +95,11 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
       counts[object] = await rowsIn(cx.db, table);
       if (spec['only-if'] === 'empty' && counts[object] > 0) {
         findings.push(
-          block('table-not-empty', `${object} has ${String(counts[object])} rows, expected none`, { object, count: counts[object], hint: 'Use inspect-tables to decide; without `only-if: empty` the rows are retired with the table.' }),
+          block('table-not-empty', `${object} has ${String(counts[object])} rows, expected none`, {
+            object,
+            count: counts[object],
+            hint: 'Use inspect-tables to decide; without `only-if: empty` the rows are retired with the table.',
+          }),
         );
       }
     }
@@ -87,7 +108,12 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
     const nameOf = (oid: number): string => display(found.find((f) => f.oid === oid) ?? { schema: '', name: '' });
     findings.push(...dependentFindings(await dependentsOf(cx.db, oids), nameOf));
     findings.push(...parentFindings(await foreignKeysFrom(cx.db, oids), cx.db.target.user));
-    findings.push(...(await mentionWarnings(cx.db, found.map((f) => f.name))));
+    findings.push(
+      ...(await mentionWarnings(
+        cx.db,
+        found.map((f) => f.name),
+      )),
+    );
     return { findings, counts, done: proven === tables.length };
   },
 
@@ -100,7 +126,8 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
     const tables = relationsOf(spec.tables, cx.plan);
     const all = await tableFacts(cx.db, tables);
     for (const [i, table] of tables.entries()) {
-      if ((all[i] ?? null) === null && (await retiredBy(cx.db, table)) === null) throw new UserError(`${display(table)} does not exist`, { hint: 'It was there at preflight: somebody dropped or renamed it. Run the phase again.' });
+      if ((all[i] ?? null) === null && (await retiredBy(cx.db, table)) === null)
+        throw new UserError(`${display(table)} does not exist`, { hint: 'It was there at preflight: somebody dropped or renamed it. Run the phase again.' });
     }
     const wanted = tables.filter((_t, i) => (all[i] ?? null) !== null);
     if (wanted.length === 0) {
@@ -118,7 +145,10 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
         await receipt.save({ ...planned, done: await settled(cx.db, cx.clock.now(), moves, lockMs) });
         return;
       }
-      if (attempt === 3) throw new UserError(`${wanted.map(display).join(', ')}: foreign keys or names kept changing while the tables were to be retired`, { hint: 'Stop other schema changes and run the phase again; nothing was changed.' });
+      if (attempt === 3)
+        throw new UserError(`${wanted.map(display).join(', ')}: foreign keys or names kept changing while the tables were to be retired`, {
+          hint: 'Stop other schema changes and run the phase again; nothing was changed.',
+        });
     }
   },
 
@@ -126,7 +156,10 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
     const findings: Finding[] = [];
     const checks: Check[] = [];
     const tables = [];
-    const where = await whereabouts(cx.db, receipt.moves.map((m) => m.oid));
+    const where = await whereabouts(
+      cx.db,
+      receipt.moves.map((m) => m.oid),
+    );
     const back = await tableFacts(cx.db, receipt.moves);
     let rowsCompared = 0;
     for (const [i, m] of receipt.moves.entries()) {
@@ -160,18 +193,36 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
   async watch(cx, _spec, receipt) {
     const findings: Finding[] = [];
     const tables = [];
-    const where = await whereabouts(cx.db, receipt.moves.map((m) => m.oid));
+    const where = await whereabouts(
+      cx.db,
+      receipt.moves.map((m) => m.oid),
+    );
     for (const m of receipt.moves) {
       const now = where.get(m.oid);
       const object = display(at(m));
       if (now?.schema !== m.home) {
-        findings.push(block('retired-table-missing', `${object} is gone`, { object, hint: 'Somebody dropped or moved it. The backup of this run still has it.' }));
+        findings.push(
+          block('retired-table-missing', `${object} is gone`, { object, hint: 'Somebody dropped or moved it. The backup of this run still has it.' }),
+        );
         continue;
       }
-      if (!fenced(now)) findings.push(block('fence-missing', `${object} lost its fence: writes to it would go unnoticed`, { object, hint: 'Somebody dropped or disabled the triggers; see who writes to it.' }));
+      if (!fenced(now))
+        findings.push(
+          block('fence-missing', `${object} lost its fence: writes to it would go unnoticed`, {
+            object,
+            hint: 'Somebody dropped or disabled the triggers; see who writes to it.',
+          }),
+        );
       const rows = await rowsIn(cx.db, at(m));
       const before = receipt.done?.rows[display(m)] ?? rows;
-      if (rows !== before) findings.push(block('retired-rows-changed', `${object} has ${String(rows)} rows, expected ${String(before)}`, { object, count: rows, hint: 'A retired table must not change: find out who wrote to it.' }));
+      if (rows !== before)
+        findings.push(
+          block('retired-rows-changed', `${object} has ${String(rows)} rows, expected ${String(before)}`, {
+            object,
+            count: rows,
+            hint: 'A retired table must not change: find out who wrote to it.',
+          }),
+        );
       tables.push({ step: cx.stepId, table: display(m), before, after: rows, quarantined: 0, checksum: null, proof: 'count' as const });
     }
     return { findings, drained: 0, backlog: 0, blocking: await canReturn(cx.db, receipt.moves), tables };
@@ -191,14 +242,29 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
 };
 
 async function everyMoved(db: Parameters<typeof whereabouts>[0], moves: readonly Moved[]): Promise<boolean> {
-  const where = await whereabouts(db, moves.map((m) => m.oid));
+  const where = await whereabouts(
+    db,
+    moves.map((m) => m.oid),
+  );
   return moves.every((m) => where.get(m.oid)?.schema === m.home);
 }
 
 /** What the retired tables held and how often they had been read when they went out of sight; both must stay so. */
-async function settled(db: Parameters<typeof whereabouts>[0], now: Date, moves: readonly Moved[], lockMs: number): Promise<NonNullable<RetireTablesReceipt['done']>> {
+async function settled(
+  db: Parameters<typeof whereabouts>[0],
+  now: Date,
+  moves: readonly Moved[],
+  lockMs: number,
+): Promise<NonNullable<RetireTablesReceipt['done']>> {
   const rows: Record<string, number> = {};
   for (const m of moves) rows[display(m)] = await rowsIn(db, at(m));
-  const scans = Object.fromEntries((await useOf(db, moves.map((m) => m.oid))).map((u) => [String(u.oid), u.scans]));
+  const scans = Object.fromEntries(
+    (
+      await useOf(
+        db,
+        moves.map((m) => m.oid),
+      )
+    ).map((u) => [String(u.oid), u.scans]),
+  );
   return { at: now.toISOString(), lockMs, rows, scans };
 }

@@ -28,7 +28,8 @@ export interface Step<Spec, Receipt extends Json> {
   verify(cx: ReadContext, spec: Spec, receipt: Receipt): Promise<Verified>;
   /** Read only; block findings name what would stop or lose something in an undo now (keys, not values). */
   canUndo(cx: ReadContext, spec: Spec, receipt: Receipt): Promise<readonly Finding[]>;
-  undo(cx: StepContext, spec: Spec, receipt: Receipt | null): Promise<void>;
+  /** @param slot where an undo that sets things aside records them, for `retired` and `cleanup` of the undone step */
+  undo(cx: StepContext, spec: Spec, receipt: Receipt | null, slot?: ReceiptSlot<Receipt>): Promise<void>;
   /** Keeps the retired side up to date (reverse drain), re-proves that nothing is lost. Repeatable; a step with nothing to tend returns no findings. */
   watch(cx: StepContext, spec: Spec, receipt: Receipt): Promise<Watched>;
   /** Read only; block findings say why the retired objects may not go yet (dependents, use since the swap). */
@@ -46,7 +47,8 @@ export interface ReceiptSlot<R extends Json> {
   save(receipt: R): Promise<void>;
 }
 
-export type LockMode = 'none' | 'ACCESS SHARE' | 'ROW SHARE' | 'ROW EXCLUSIVE' | 'SHARE UPDATE EXCLUSIVE' | 'SHARE' | 'SHARE ROW EXCLUSIVE' | 'EXCLUSIVE' | 'ACCESS EXCLUSIVE';
+export type LockMode =
+  'none' | 'ACCESS SHARE' | 'ROW SHARE' | 'ROW EXCLUSIVE' | 'SHARE UPDATE EXCLUSIVE' | 'SHARE' | 'SHARE ROW EXCLUSIVE' | 'EXCLUSIVE' | 'ACCESS EXCLUSIVE';
 
 export interface Intent {
   readonly title: string;
@@ -116,6 +118,8 @@ export interface ReadContext {
   readonly approved: Readonly<Record<string, number>> | null;
   /** looks for names in the checked-out source code of the repository (src/proof/mentions.ts); absent when there is none */
   readonly sources?: Sources;
+  /** directory of `command` and `drizzle`; absent where nothing may be run, so that preflight may look there */
+  readonly workingDirectory?: string;
 }
 
 /** Everything a step may touch; nothing else is reachable. */
