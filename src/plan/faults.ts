@@ -94,7 +94,7 @@ const inYaml: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   number: 'a number',
   int: 'a whole number',
-  null: 'null',
+  null: 'nothing',
 };
 
 /** The kind of value an issue asks for, in words of YAML and not of JavaScript. */
@@ -104,10 +104,12 @@ function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'too_small') return `at least ${amount(issue.minimum, issue.origin)}`;
   if (issue.code === 'too_big') return `at most ${amount(issue.maximum, issue.origin)}`;
   if (issue.code === 'invalid_format') return issue.pattern === undefined ? issue.format : `text that matches ${issue.pattern}`;
-  if (issue.code === 'invalid_union')
-    return either([...new Set(issue.errors.flatMap((branch) => branch.filter((inner) => inner.path.length === 0).map(expectation)))]);
+  if (issue.code === 'invalid_union') return either([...new Set(forms(issue))]);
   return 'another value';
 }
+
+const forms = (issue: z.core.$ZodIssue): readonly string[] =>
+  issue.code === 'invalid_union' ? issue.errors.flatMap((branch) => branch.filter((inner) => inner.path.length === 0).flatMap(forms)) : [expectation(issue)];
 
 const amount = (n: number | bigint, origin: string): string => {
   const unit = { string: ' character', array: ' entry', record: ' entry', object: ' entry' }[origin] ?? '';
