@@ -14,7 +14,14 @@ export const rehearsal: RunResult = {
   endedAt: '2026-11-22T16:06:12.500Z',
   toolVersion: '0.1.0',
   findings: [
-    { code: 'not-owner', severity: 'warn', message: 'role "app" is not the owner of `public.a|b`\nsecond line', hint: 'Grant it to <app>.', step: 'exports-types', object: 'public.a|b' },
+    {
+      code: 'not-owner',
+      severity: 'warn',
+      message: 'role "app" is not the owner of `public.a|b`\nsecond line',
+      hint: 'Grant it to <app>.',
+      step: 'exports-types',
+      object: 'public.a|b',
+    },
     { code: 'already-done', severity: 'note', message: 'export_id is uuid already', step: 'dev-export-analytics' },
   ],
   failure: null,
@@ -45,7 +52,12 @@ export const rehearsal: RunResult = {
   ],
   artifacts: [{ name: 'lossless-production-123-1.rehearsal.json', digest: 'f'.repeat(64), bytes: 20_480, expires: '2026-12-22T16:06:12.000Z' }],
   sections: [
-    { title: 'Inspected tables', head: ['Table', 'Rows', 'Advice'], rows: [['public.bazaar-vid_metric', '389', 'retire: no code names it']], note: 'Facts for a decision; nothing was changed.' },
+    {
+      title: 'Inspected tables',
+      head: ['Table', 'Rows', 'Advice'],
+      rows: [['public.bazaar-vid_metric', '389', 'retire: no code names it']],
+      note: 'Facts for a decision; nothing was changed.',
+    },
     { title: 'Orphans', head: ['Key', 'Count'], rows: [] },
   ],
   next: [{ who: 'a reviewer', what: 'approve environment production-approval, or reject it' }],
