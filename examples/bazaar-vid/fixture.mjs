@@ -15,12 +15,7 @@ const developmentSize = 0.05;
 /**
  * Builds one database of the scenario in an empty database, in one transaction, owned by the role of the URL.
  * The figures of the scenario hold at scale 1; at another scale the tables that grow with the number of users
- * (users, accounts, projects, messages, scenes, exports, analytics, usage …) have that many times the rows, and always 2 orphans with 6 events.
- *
- * @param {string} url connection URL of an empty database
- * @param {'production' | 'production-duplicates' | 'development' | 'development-uuid'} which
- * @param {{ scale?: number }} [options] scale: 1 (default), 10, 100 …; a fraction makes a smaller production
- * @returns {Promise<void>}
+ * (users, accounts, projects, messages, scenes, exports, analytics, usage …) have that many times the rows, and always 2 orphans with 6 events. Types: fixture.d.mts.
  */
 export async function build(url, which, { scale = 1 } = {}) {
   const files = databases[which];
