@@ -2,6 +2,7 @@ import { dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:p
 import { UserError } from '../errors.js';
 import type { FindingCode } from '../finding-codes.js';
 import { block, type Finding, type Where } from '../finding.js';
+import { scriptsOf, scriptsRun } from './commands.js';
 import type { PlanFiles } from './plan.js';
 
 /** What reading needs of a file system; `node:fs/promises` is one. */
@@ -129,11 +130,32 @@ export class FileReader {
         }),
       );
     }
-    for (const word of commandWords(named.path)) {
+    await this.addWords(named.path, new Set());
+  }
+
+  /** Files that the words name; for npm and its like also package.json, which holds what they run, and the files that its scripts name. */
+  private async addWords(command: string, looked: Set<string>): Promise<void> {
+    for (const word of commandWords(command)) {
       const absolute = resolve(this.workingDirectory, word);
       if (!within(this.root, absolute) || (await this.kindOf(absolute)) !== 'file') continue;
       if (within(this.root, await this.disk.realpath(absolute))) await this.read(absolute);
     }
+    const names = scriptsRun(command).filter((name) => !looked.has(name));
+    const manifest = names.length === 0 ? null : await this.packageJson(this.workingDirectory);
+    if (manifest === null) return;
+    await this.read(manifest);
+    const scripts = scriptsOf(Buffer.from(await this.disk.readFile(manifest)).toString('utf8'));
+    for (const name of names) {
+      looked.add(name);
+      for (const script of [`pre${name}`, name, `post${name}`]) await this.addWords(scripts?.[script] ?? '', looked);
+    }
+  }
+
+  /** The package.json that npm would find from a folder, inside the repository. */
+  private async packageJson(folder: string): Promise<string | null> {
+    if (!within(this.root, folder)) return null;
+    const file = join(folder, 'package.json');
+    return (await this.kindOf(file)) === 'file' ? file : dirname(folder) === folder ? null : this.packageJson(dirname(folder));
   }
 
   private async read(absolute: string): Promise<void> {

@@ -118,6 +118,13 @@ steps: [{ id: a, script: { file: drizzle } }, { id: b, shell: { run: FILE=x.env 
     expect(() => read.files.text('unnamed.sql')).toThrow('the plan does not name this file');
   });
 
+  test('brings package.json and the files of its scripts when a command runs one', async () => {
+    const scripts = { premigrate: 'node check.mjs', migrate: 'npm run inner', inner: 'node inner.mjs', other: 'node other.mjs' };
+    const files = { 'package.json': JSON.stringify({ scripts }), 'db/check.mjs': '', 'db/inner.mjs': '', 'db/other.mjs': '' };
+    const read = await planIn({ ...files, 'db/plan.yml': plan('steps: [{ id: a, shell: { run: npm run migrate } }]') }, 'db/plan.yml');
+    expect(read.files.names).toEqual(['../package.json', 'check.mjs', 'inner.mjs']);
+  });
+
   test('looks for the files of commands in the working directory', async () => {
     const root = folder({ 'db/plan.yml': plan('steps: [{ id: a, shell: { run: ./ops/go } }]'), 'app/ops/go': 'x' });
     const { plan: read } = await readPlan({ file: 'db/plan.yml', root, kinds: testKinds, workingDirectory: 'app' });
