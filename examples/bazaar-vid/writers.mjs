@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import pg from 'pg';
 
 /**

@@ -1,8 +1,0 @@
-import { defineConfig } from 'drizzle-kit';
-
-export default defineConfig({
-  dialect: 'postgresql',
-  schema: './drizzle/schema.ts',
-  out: './drizzle',
-  tablesFilter: ['bazaar-vid_*'],
-});
