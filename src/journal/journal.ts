@@ -284,3 +284,10 @@ export class Journal {
 
 /** Tables of ours that stay after cleanup. */
 export const journalTables = ['run', 'step', 'receipt', 'evidence', 'file', 'watch'] as const;
+
+/** Without a finished watch for this long, "busy" is no excuse any more. */
+export const watchEveryMs = 36 * 3_600_000;
+
+/** A last watch that allows cleanup: green and not older than 36 hours. */
+export const isGreen = (last: { readonly at: string; readonly outcome: string } | null, now: Date): boolean =>
+  last?.outcome === 'green' && now.getTime() - new Date(last.at).getTime() <= watchEveryMs;

@@ -117,6 +117,7 @@ const pinned = {
   standard_conforming_strings: 'on',
   client_encoding: 'UTF8',
   client_connection_check_interval: '1s',
+  idle_session_timeout: '0',
 } as const;
 
 const timeouts: Readonly<Record<SessionKind, { statement_timeout: string; lock_timeout: string; idle_in_transaction_session_timeout: string; default_transaction_read_only: 'on' | 'off' }>> = {
@@ -173,6 +174,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   /** called with the server's notices and warnings */
   readonly onNotice?: (text: string) => void;
+  /** called when the connection ends without us having closed it */
+  readonly onLost?: () => void;
 }
 
 /** Servers that sleep (Neon) need some seconds to wake; a wrong password or database is not retried. */
@@ -210,7 +213,7 @@ export async function open(target: Target, options: OpenOptions): Promise<pg.Cli
 function build(target: Target, options: OpenOptions): pg.Client {
   const client = new pg.Client({ ...target.config, types, application_name: options.name.slice(0, 63) });
   // A connection that breaks while idle would otherwise be an uncaught exception; the next query on it fails and is classified.
-  client.on('error', () => undefined);
+  client.on('error', () => options.onLost?.());
   client.on('notice', (message) => options.onNotice?.(message.message ?? ''));
   return client;
 }

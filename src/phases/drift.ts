@@ -48,13 +48,20 @@ export const drift: Phase = {
 
 function withoutTargets(plan: Plan | null, production: Target | null, development: Target | null): readonly [Finding, ...Finding[]] {
   const absent = (input: 'production-url' | 'development-url'): Finding =>
-    block('input-missing', `${input} is empty`, { object: input, hint: `Set the secret ${secretOf[input] ?? ''}; drift compares production with development.` });
+    block('input-missing', `${input} is empty`, {
+      object: input,
+      hint: `Set the secret ${secretOf[input] ?? ''}; drift compares production with development.`,
+    });
   if (production === null) return [absent('production-url'), ...(development === null && !usesDrizzle(plan) ? [absent('development-url')] : [])];
   if (!usesDrizzle(plan)) return [absent('development-url')];
   return [
-    block('drift-drizzle-later', "there is no development-url, and comparing production with the schema that the plan's Drizzle migrations build comes with a later version", {
-      hint: `Set the secret ${secretOf['development-url'] ?? ''} to compare with development.`,
-    }),
+    block(
+      'drift-drizzle-later',
+      "there is no development-url, and comparing production with the schema that the plan's Drizzle migrations build comes with a later version",
+      {
+        hint: `Set the secret ${secretOf['development-url'] ?? ''} to compare with development.`,
+      },
+    ),
   ];
 }
 
@@ -79,7 +86,8 @@ async function storeDraft(cx: PhaseContext, draft: string): Promise<string> {
 function sentence(detected: boolean, findings: readonly Finding[]): string {
   const warned = findings.filter((f) => f.severity === 'warn').length;
   if (!detected && warned === 0) return 'Production and development have the same schema, and nothing in their data stands out.';
-  if (!detected) return `Production and development have the same schema; ${String(warned)} thing${warned === 1 ? '' : 's'} in their data stand${warned === 1 ? 's' : ''} out.`;
+  if (!detected)
+    return `Production and development have the same schema; ${String(warned)} thing${warned === 1 ? '' : 's'} in their data stand${warned === 1 ? 's' : ''} out.`;
   return `Production differs from development: ${String(warned)} finding${warned === 1 ? '' : 's'}.`;
 }
 

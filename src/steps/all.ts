@@ -2,7 +2,7 @@ import { NotProved, toFailure } from '../errors.js';
 import { blocking, type Finding } from '../finding.js';
 import type { Holds, Journal, StepRow } from '../journal/journal.js';
 import type { Relation, RunId } from '../names.js';
-import type { Db, ReadDb } from '../pg/db.js';
+import type { Db } from '../pg/db.js';
 import type { PlanFiles, PlanFrame } from '../plan/plan.js';
 import type { Clock, Exec, Report } from '../ports.js';
 import type { Check, Doing, TableAccount } from '../report/event.js';
@@ -12,7 +12,8 @@ import type { AnyStep, Budget, Json, Preflight, ReadContext, StepContext, Verifi
 export interface Arena {
   readonly database: 'production' | 'development';
   readonly db: Db;
-  readonly reader: ReadDb;
+  /** read-only by the server's own setting; steps see it as ReadDb */
+  readonly reader: Db;
   readonly journal: Journal;
 }
 
@@ -202,7 +203,7 @@ export async function canUndoAll(work: Work, rows: readonly StepRow[]): Promise<
 async function undoOne(work: Work, row: StepRow): Promise<void> {
   const { journal } = arenaOf(work, row);
   await journal.stepState(work.run, row.id, 'undoing', row.failure);
-  await during(work, row, 'undo', () => kindOf(work, row).undo(stepContext(work, row), row.spec, row.receipt));
+  await during(work, row, 'undo', () => kindOf(work, row).undo(stepContext(work, row), row.spec, row.receipt, journal.slot(work.run, row.id, row.receipt)));
   await journal.stepState(work.run, row.id, 'undone', row.failure);
 }
 

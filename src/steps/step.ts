@@ -39,6 +39,10 @@ export interface Step<Spec, Receipt extends Json> {
   /** Pure; whole schemas that cleanup will drop: their definitions (functions, views) go into the archive beside the rows of `retired`. */
   retiredSchemas?(spec: Spec, receipt: Receipt): readonly string[];
   cleanup(cx: StepContext, spec: Spec, receipt: Receipt): Promise<void>;
+  /** Which existing rows of a touched table will fit after the change (SQL over the table's alias `t`): synthetic writers copy only such. */
+  fits?(db: ReadDb, spec: Spec, plan: PlanFrame): Promise<readonly { readonly relation: Relation; readonly condition: string }[]>;
+  /** false for a table that synthetic writers must leave alone because the change needs it so (a table that must be empty) */
+  writable?(spec: Spec, plan: PlanFrame, relation: Relation): boolean;
 }
 
 export interface ReceiptSlot<R extends Json> {

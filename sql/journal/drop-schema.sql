@@ -1,0 +1,2 @@
+-- drops an empty schema of ours (no CASCADE)
+DROP SCHEMA :"schema"
