@@ -1,11 +1,15 @@
-// The whole build: SQL module, compiled sources, plan schema and docs, then one bundle for the action and one for the terminal. dist/ is committed; a second build changes no byte.
+// The whole build: SQL module, compiled sources, plan schema and docs, then one bundle for the action and one for the terminal.
+// dist/ is committed. `--check` builds the bundles elsewhere and fails, naming the files, when dist/ is not byte for byte what the sources give.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const bin = (name) => join(root, 'node_modules', name);
+const dist = join(root, 'dist');
+const checking = process.argv.includes('--check');
+const installed = (path) => join(root, 'node_modules', path);
 
 function step(title, args) {
   const began = Date.now();
@@ -17,17 +21,36 @@ function step(title, args) {
   console.log(`${title}: ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
 
-/** lib/<entry> with everything it imports into dist/<folder>/, the SQL parser's wasm beside it (ncc does not carry it). */
-function bundle(entry, folder) {
-  const out = join(root, 'dist', folder);
-  step(`bundle ${entry}`, [bin('@vercel/ncc/dist/ncc/cli.js'), 'build', join(root, 'lib', entry), '-o', out, '--no-cache', '-q']);
-  cpSync(bin('libpg-query/wasm/libpg-query.wasm'), join(out, 'libpg-query.wasm'));
+/** lib/<entry> with everything it imports into <out>, the SQL parser's wasm beside it (ncc does not carry it). */
+function bundle(entry, out) {
+  step(`bundle ${entry}`, [installed('@vercel/ncc/dist/ncc/cli.js'), 'build', join(root, 'lib', entry), '-o', out, '--no-cache', '-q']);
+  cpSync(installed('libpg-query/wasm/libpg-query.wasm'), join(out, 'libpg-query.wasm'));
 }
+
+const files = (dir) =>
+  existsSync(dir)
+    ? readdirSync(dir, { withFileTypes: true, recursive: true })
+        .filter((e) => e.isFile())
+        .map((e) => relative(dir, join(e.parentPath, e.name)))
+        .sort()
+    : [];
 
 step('sql', ['scripts/build-sql.mjs']);
 rmSync(join(root, 'lib'), { recursive: true, force: true });
-step('compile', [bin('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
-for (const script of ['build-plan-schema.mjs', 'build-docs.mjs']) if (existsSync(join(root, 'scripts', script))) step(script, [`scripts/${script}`]);
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-bundle('main.js', '');
-bundle('cli.js', 'cli');
+step('compile', [installed('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+for (const script of ['scripts/build-plan-schema.mjs', 'scripts/build-docs.mjs']) step(script, checking ? [script, '--check'] : [script]);
+
+const out = checking ? mkdtempSync(join(tmpdir(), 'lossless-dist-')) : dist;
+if (!checking) rmSync(dist, { recursive: true, force: true });
+bundle('main.js', out);
+bundle('cli.js', join(out, 'cli'));
+if (checking) {
+  const names = [...new Set([...files(out), ...files(dist)])];
+  const same = (name) => existsSync(join(out, name)) && existsSync(join(dist, name)) && readFileSync(join(out, name)).equals(readFileSync(join(dist, name)));
+  const stale = names.filter((name) => !same(name));
+  rmSync(out, { recursive: true, force: true });
+  if (stale.length > 0) {
+    console.error(`dist/ is out of date: ${stale.join(', ')}; run \`npm run build\` and commit it`);
+    process.exit(1);
+  }
+}

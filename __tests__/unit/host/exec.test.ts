@@ -82,7 +82,7 @@ describe('a child process', () => {
       env: {},
       signal: never,
       stdout: async (stream) => {
-        got = await text(stream as Readable);
+        got = await text(stream);
       },
     });
     expect([got.length, stdout]).toEqual([300_000, '']);
