@@ -6,7 +6,11 @@ export const inputTable = {
   plan: { secret: false, default: 'migrations/plan.yml', about: 'path of the plan file' },
   'production-url': { secret: true, default: '', about: 'connection URL of production (direct, never through a transaction pooler)' },
   'development-url': { secret: true, default: '', about: 'connection URL of development' },
-  'staging-url': { secret: true, default: '', about: 'connection URL of the staging database; empty: a private server is started on the runner and thrown away' },
+  'staging-url': {
+    secret: true,
+    default: '',
+    about: 'connection URL of the staging database; empty: a private server is started on the runner and thrown away',
+  },
   'backup-recipient': { secret: false, default: '', about: 'age public keys (age1…) to encrypt backups for, separated by spaces or commas' },
   'backup-identity': { secret: true, default: '', about: 'age secret key (AGE-SECRET-KEY-1…), to read a backup: clone, rehearse, final backup' },
   'backup-passphrase': { secret: true, default: '', about: 'a passphrase instead of age keys' },
@@ -14,12 +18,12 @@ export const inputTable = {
   'run-id': { secret: false, default: '', about: 'GitHub run whose artifacts to use; empty: this run' },
   store: { secret: false, default: 'github', about: 'where evidence files go: github, a directory path, or s3://bucket/prefix' },
   'retention-days': { secret: false, default: '30', about: 'how long artifacts are kept, in days' },
-  'postgres-bin': { secret: false, default: '', about: 'directory of pg_dump, pg_restore, initdb … of the server\'s major version; empty: found' },
+  'postgres-bin': { secret: false, default: '', about: "directory of pg_dump, pg_restore, initdb … of the server's major version; empty: found" },
   'ssl-ca': { secret: false, default: '', about: 'path of a PEM file with the certificate authority of the servers' },
   'max-lock': { secret: false, default: '', about: 'budget for any lock that blocks writers, e.g. 1s; overrides the plan' },
   allow: { secret: false, default: '', about: 'hazards and consequences accepted by name, separated by spaces or commas' },
   'github-token': { secret: true, default: '', about: 'token that reads approvals and artifacts of other runs and opens issues' },
-  'working-directory': { secret: false, default: '', about: 'where the plan\'s commands run; empty: the folder of the plan' },
+  'working-directory': { secret: false, default: '', about: "where the plan's commands run; empty: the folder of the plan" },
 } as const satisfies Record<string, { secret: boolean; default: string; about: string }>;
 
 export type InputName = keyof typeof inputTable;
@@ -67,9 +71,14 @@ export interface Settings {
 export function parseSettings(inputs: Inputs): Settings {
   const faults: string[] = [];
   const maxLockMs = inputs['max-lock'] === '' ? null : parseDuration(inputs['max-lock']);
-  if (inputs['max-lock'] !== '' && (maxLockMs === null || maxLockMs < 50 || maxLockMs > 60_000)) faults.push(`max-lock: found "${inputs['max-lock']}", expected a duration between 50ms and 60s such as 1s`);
+  if (inputs['max-lock'] !== '' && (maxLockMs === null || maxLockMs < 50 || maxLockMs > 60_000))
+    faults.push(`max-lock: found "${inputs['max-lock']}", expected a duration between 50ms and 60s such as 1s`);
   const retentionDays = Number(inputs['retention-days']);
-  if (!Number.isInteger(retentionDays) || retentionDays < 1 || retentionDays > 400) faults.push(`retention-days: found "${inputs['retention-days']}", expected a whole number of days from 1 to 400`);
-  if (faults.length > 0) throw new UserError(`inputs cannot be used:\n${faults.map((f) => `- ${f}`).join('\n')}`, { hint: 'Correct the inputs of the workflow step and run it again; nothing was touched.' });
+  if (!Number.isInteger(retentionDays) || retentionDays < 1 || retentionDays > 400)
+    faults.push(`retention-days: found "${inputs['retention-days']}", expected a whole number of days from 1 to 400`);
+  if (faults.length > 0)
+    throw new UserError(`inputs cannot be used:\n${faults.map((f) => `- ${f}`).join('\n')}`, {
+      hint: 'Correct the inputs of the workflow step and run it again; nothing was touched.',
+    });
   return { allow: new Set(parseList(inputs.allow)), maxLockMs, retentionDays, recipients: parseList(inputs['backup-recipient']) };
 }

@@ -1,4 +1,5 @@
 /** Names of everything we create in a user's database: one function each, so that a leftover can be recognised and no name is longer than 63 bytes. */
+import { createHash } from 'node:crypto';
 
 /** A relation by its two literal names. */
 export interface Relation {
@@ -17,8 +18,25 @@ export type RunId = string;
 export const newSchema = (run: RunId, i = 0): string => `lossless_new_${run}${i === 0 ? '' : `_${String(i)}`}`;
 export const oldSchema = (run: RunId, i = 0): string => `lossless_old_${run}${i === 0 ? '' : `_${String(i)}`}`;
 
+/** A whole schema that a run retired: at most 63 bytes; a name too long is cut and gets a hash. */
+export function oldSchemaOf(run: RunId, schema: string): string {
+  const prefix = `lossless_old_${run}_s_`;
+  if (Buffer.byteLength(prefix + schema) <= 63) return prefix + schema;
+  const hash = createHash('sha256').update(schema).digest('hex').slice(0, 8);
+  let kept = '';
+  for (const char of schema) {
+    if (Buffer.byteLength(prefix + kept + char) > 63 - 9) break;
+    kept += char;
+  }
+  return `${prefix}${kept}_${hash}`;
+}
+
 /** Tables and functions in the control schema that belong to one table (by its oid before the run) of one run. */
-export const inControl = (kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict' | 'guard' | 'fence' | 'fits' | 'keyfits', run: RunId, oid: number): Relation => ({
+export const inControl = (
+  kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict' | 'guard' | 'fence' | 'fits' | 'keyfits',
+  run: RunId,
+  oid: number,
+): Relation => ({
   schema: CONTROL_SCHEMA,
   name: `${kind}_${run}_${String(oid)}`,
 });

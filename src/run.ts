@@ -44,13 +44,18 @@ export async function run(host: Host, phaseName: string): Promise<RunResult> {
     const targets = targetsOf(host);
     requireInputs(phase, plan, host.inputs);
     if (host.movedNow !== null && Object.values(targets).some((t) => t?.local === false)) {
-      throw new UserError('--now moves the clock only for servers on a socket or loopback', { hint: 'Leave --now out; elsewhere retention is judged by the server\'s clock.' });
+      throw new UserError('--now moves the clock only for servers on a socket or loopback', {
+        hint: "Leave --now out; elsewhere retention is judged by the server's clock.",
+      });
     }
     report({ type: 'phase-started', phase: phase.name, plan: plan?.name ?? '', planId: plan?.id ?? '' });
     const open = async (target: Target, kind: SessionKind, name = `lossless ${phase.name}`): Promise<Db> => {
       const { db, close } = await connect(target, kind, { report, signal, clock, name, ...(kind === 'lock' ? { onLost: () => ours.abort() } : {}) });
       sessions.push(close);
-      if (db.version < oldestServer) throw new UserError(`${target.role} runs PostgreSQL ${String(Math.floor(db.version / 10_000))}, expected 14 or newer`, { hint: 'Upgrade the server first.' });
+      if (db.version < oldestServer)
+        throw new UserError(`${target.role} runs PostgreSQL ${String(Math.floor(db.version / 10_000))}, expected 14 or newer`, {
+          hint: 'Upgrade the server first.',
+        });
       await clock.setBy(db);
       return db;
     };
@@ -74,7 +79,12 @@ export async function run(host: Host, phaseName: string): Promise<RunResult> {
     };
     result = await phase.run(cx);
   } catch (thrown) {
-    failure = signal.aborted && !host.signal.aborted ? new Aborted('the session that holds the lock of the database was lost', { hint: 'Check the network and the server, then run the phase again: it continues from the journal.' }) : toFailure(thrown);
+    failure =
+      signal.aborted && !host.signal.aborted
+        ? new Aborted('the session that holds the lock of the database was lost', {
+            hint: 'Check the network and the server, then run the phase again: it continues from the journal.',
+          })
+        : toFailure(thrown);
     result = { outcome: outcomeOf(failure), sentence: failure.message.split('\n')[0] ?? '', findings: findingsOf(failure) };
   }
   await Promise.all(sessions.map((close) => close()));
@@ -95,7 +105,8 @@ export async function reconcile(host: Host): Promise<void> {
 
 const phaseOf = (name: string): Phase => {
   const phase = phases.find((p) => p.name === name);
-  if (phase === undefined) throw new UserError(`phase: found "${name}", expected one of ${phases.map((p) => p.name).join(', ')}`, { hint: 'Correct the input `phase`.' });
+  if (phase === undefined)
+    throw new UserError(`phase: found "${name}", expected one of ${phases.map((p) => p.name).join(', ')}`, { hint: 'Correct the input `phase`.' });
   return phase;
 };
 
@@ -127,8 +138,12 @@ function targetsOf(host: Host): Readonly<Record<DatabaseName, Target | null>> {
 function requireInputs(phase: Phase, plan: Plan | null, inputs: Inputs): void {
   const missing = phase.needs(plan).filter((name) => inputs[name] === '');
   if (missing.length === 0) return;
-  const lines = missing.map((name) => `- ${name} is empty: ${inputTable[name].about}${secretOf[name] === undefined ? '' : `; set the secret ${secretOf[name]}`}`);
-  throw new UserError(`phase ${phase.name} needs inputs that are empty:\n${lines.join('\n')}`, { hint: 'Set them in the workflow step (or as LOSSLESS_<NAME> in a terminal); a secret of an environment reaches only the job that names that environment.' });
+  const lines = missing.map(
+    (name) => `- ${name} is empty: ${inputTable[name].about}${secretOf[name] === undefined ? '' : `; set the secret ${secretOf[name]}`}`,
+  );
+  throw new UserError(`phase ${phase.name} needs inputs that are empty:\n${lines.join('\n')}`, {
+    hint: 'Set them in the workflow step (or as LOSSLESS_<NAME> in a terminal); a secret of an environment reaches only the job that names that environment.',
+  });
 }
 
 const outcomeOf = (failure: Failure): Outcome => (failure.fault === 'user' ? 'refused' : failure.fault === 'aborted' ? 'aborted' : 'failed');
@@ -172,7 +187,16 @@ class RunClock implements Clock {
   }
 }
 
-function assemble(host: Host, phase: string, plan: Plan | null, result: PhaseResult, failure: Failure | null, events: Collector, started: Date, budgetMs: number): RunResult {
+function assemble(
+  host: Host,
+  phase: string,
+  plan: Plan | null,
+  result: PhaseResult,
+  failure: Failure | null,
+  events: Collector,
+  started: Date,
+  budgetMs: number,
+): RunResult {
   const locks = events.locks();
   const longest = locks.length === 0 ? null : Math.max(...locks.map((l) => l.ms));
   const { invocation } = host;
@@ -197,7 +221,10 @@ function assemble(host: Host, phase: string, plan: Plan | null, result: PhaseRes
             message: failure.message,
             hint: failure.more.hint ?? '',
             stack: failure.fault === 'bug' ? ((failure.more.cause instanceof Error ? failure.more.cause.stack : failure.stack) ?? null) : null,
-            at: failure.more.at === undefined ? '' : [failure.more.at.file, failure.more.at.line, failure.more.at.column].filter((p) => p !== undefined).join(':'),
+            at:
+              failure.more.at === undefined
+                ? ''
+                : [failure.more.at.file, failure.more.at.line, failure.more.at.column].filter((p) => p !== undefined).join(':'),
           },
     checks: result.checks ?? [],
     tables: result.tables ?? [],

@@ -41,18 +41,30 @@ export function parseTarget(url: string, role: Target['role'], input: string, ss
   }
   const host = parsed.host ?? '';
   const database = parsed.database ?? '';
-  if (!/^postgres(ql)?:\/\//.test(url) || host === '' || database === '') throw bad('is not a complete PostgreSQL URL', 'Expected postgres://user:password@host:5432/database.');
+  if (!/^postgres(ql)?:\/\//.test(url) || host === '' || database === '')
+    throw bad('is not a complete PostgreSQL URL', 'Expected postgres://user:password@host:5432/database.');
   const mode = /[?&]sslmode=([^&]*)/.exec(url)?.[1];
   const local = host.startsWith('/') || ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host);
   if (mode !== undefined && !['disable', 'require', 'verify-ca', 'verify-full', 'no-verify'].includes(mode)) {
     throw bad(`found sslmode=${mode}, which may fall back to plain text`, 'Use sslmode=require, verify-ca, verify-full, or disable on a private network.');
   }
-  const tls: Target['tls'] = mode === 'disable' || (mode === undefined && local) ? 'off' : mode === 'verify-ca' || mode === 'verify-full' ? mode : sslCa !== '' ? 'verify-full' : 'require';
+  const tls: Target['tls'] =
+    mode === 'disable' || (mode === undefined && local)
+      ? 'off'
+      : mode === 'verify-ca' || mode === 'verify-full'
+        ? mode
+        : sslCa !== ''
+          ? 'verify-full'
+          : 'require';
   const port = Number(parsed.port ?? 5432);
   const user = parsed.user ?? 'postgres';
   const ca = sslCa === '' ? undefined : readCa(sslCa, bad);
   const ssl: pg.ClientConfig['ssl'] =
-    tls === 'off' ? false : tls === 'require' ? { rejectUnauthorized: false } : { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }), ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}) };
+    tls === 'off'
+      ? false
+      : tls === 'require'
+        ? { rejectUnauthorized: false }
+        : { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }), ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}) };
   const rootCert = sslCa !== '' ? sslCa : systemBundles.find((file) => exists(file));
   const env: Record<string, string> = {
     DATABASE_URL: url,
@@ -76,7 +88,16 @@ export function parseTarget(url: string, role: Target['role'], input: string, ss
     database,
     local,
     tls,
-    config: { host, port, user, database, ssl, connectionTimeoutMillis: 20_000, keepAlive: true, ...(parsed.password === undefined ? {} : { password: parsed.password }) },
+    config: {
+      host,
+      port,
+      user,
+      database,
+      ssl,
+      connectionTimeoutMillis: 20_000,
+      keepAlive: true,
+      ...(parsed.password === undefined ? {} : { password: parsed.password }),
+    },
     env,
     secrets,
   };
@@ -120,7 +141,12 @@ const pinned = {
   idle_session_timeout: '0',
 } as const;
 
-const timeouts: Readonly<Record<SessionKind, { statement_timeout: string; lock_timeout: string; idle_in_transaction_session_timeout: string; default_transaction_read_only: 'on' | 'off' }>> = {
+const timeouts: Readonly<
+  Record<
+    SessionKind,
+    { statement_timeout: string; lock_timeout: string; idle_in_transaction_session_timeout: string; default_transaction_read_only: 'on' | 'off' }
+  >
+> = {
   reader: { statement_timeout: '0', lock_timeout: '200ms', idle_in_transaction_session_timeout: '60s', default_transaction_read_only: 'on' },
   worker: { statement_timeout: '0', lock_timeout: '200ms', idle_in_transaction_session_timeout: '60s', default_transaction_read_only: 'off' },
   swap: { statement_timeout: '60s', lock_timeout: '150ms', idle_in_transaction_session_timeout: '1s', default_transaction_read_only: 'off' },
@@ -219,8 +245,16 @@ function build(target: Target, options: OpenOptions): pg.Client {
 }
 
 function unreachable(target: Target, code: string, text: string): UserError {
-  const v6 = code === 'ENETUNREACH' ? 'The host has only an IPv6 address and runners have no IPv6: use the provider\'s session pooler on port 5432 (Supabase: aws-….pooler.supabase.com:5432).' : undefined;
-  const hint = v6 ?? hints[code] ?? (/does not support SSL/.test(text) ? 'The server has no TLS: add sslmode=disable to the URL if the network is private.' : 'Check host, port and the firewall or allow list of the server; nothing was changed.');
+  const v6 =
+    code === 'ENETUNREACH'
+      ? "The host has only an IPv6 address and runners have no IPv6: use the provider's session pooler on port 5432 (Supabase: aws-….pooler.supabase.com:5432)."
+      : undefined;
+  const hint =
+    v6 ??
+    hints[code] ??
+    (/does not support SSL/.test(text)
+      ? 'The server has no TLS: add sslmode=disable to the URL if the network is private.'
+      : 'Check host, port and the firewall or allow list of the server; nothing was changed.');
   return new UserError(`cannot connect to ${target.role} (${target.host.startsWith('/') ? 'socket' : target.host}:${String(target.port)}): ${text}`, { hint });
 }
 
@@ -232,9 +266,15 @@ async function pin(client: pg.Client, target: Target, kind: SessionKind): Promis
   try {
     await client.query(set);
   } catch (error) {
-    throw new UserError(`${target.role}: a session setting was refused: ${(error as Error).message}`, { hint: 'Connect directly to the server (PostgreSQL 14 or newer), not through a pooler that filters SET.', cause: error });
+    throw new UserError(`${target.role}: a session setting was refused: ${(error as Error).message}`, {
+      hint: 'Connect directly to the server (PostgreSQL 14 or newer), not through a pooler that filters SET.',
+      cause: error,
+    });
   }
-  const read = await client.query<{ name: string; value: string }>('SELECT n AS name, pg_catalog.current_setting(n) AS value FROM pg_catalog.unnest($1::text[]) n', [Object.keys(wanted)]);
+  const read = await client.query<{ name: string; value: string }>(
+    'SELECT n AS name, pg_catalog.current_setting(n) AS value FROM pg_catalog.unnest($1::text[]) n',
+    [Object.keys(wanted)],
+  );
   const normal = (v: string): string => v.toLowerCase().replace(/^(\d+)s$/, (_a, s: string) => (s === '60' ? '1min' : `${s}s`));
   for (const { name, value } of read.rows) {
     const expected = wanted[name] ?? '';
@@ -252,6 +292,8 @@ export function queryFailed(query: string, error: unknown): QueryFailed | Aborte
   const e = error as Partial<pg.DatabaseError> & { code?: string };
   const code = e.code ?? (/terminated|ended|closed/i.test(e.message ?? '') ? '08006' : '');
   const hint = hints[code] ?? e.hint;
-  const detail = [e.message ?? String(error), e.table === undefined ? '' : `table ${e.table}`, e.constraint === undefined ? '' : `constraint ${e.constraint}`].filter((s) => s !== '').join(', ');
+  const detail = [e.message ?? String(error), e.table === undefined ? '' : `table ${e.table}`, e.constraint === undefined ? '' : `constraint ${e.constraint}`]
+    .filter((s) => s !== '')
+    .join(', ');
   return new QueryFailed(query, code, detail, { cause: error, ...(hint === undefined ? {} : { hint }) });
 }

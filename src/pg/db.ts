@@ -90,7 +90,9 @@ class Session implements Db {
   ) {}
 
   async ready(): Promise<this> {
-    const { rows } = await this.client.query<{ version: string; pid: number }>("SELECT pg_catalog.current_setting('server_version_num') AS version, pg_catalog.pg_backend_pid() AS pid");
+    const { rows } = await this.client.query<{ version: string; pid: number }>(
+      "SELECT pg_catalog.current_setting('server_version_num') AS version, pg_catalog.pg_backend_pid() AS pid",
+    );
     this.version = Number(rows[0]?.version);
     this.pid = rows[0]?.pid ?? 0;
     return this;
@@ -239,10 +241,18 @@ class Session implements Db {
         await watch?.();
         this.options.report({ type: 'lock-refused', query: label, attempt, blockers });
         if (Date.now() - start > patience) {
-          throw new LockNotGranted(label, blockers, `gave up after ${String(attempt)} attempts in ${String(Math.round((Date.now() - start) / 1000))} s: ${error.message}`, {
-            hint: blockers.length === 0 ? 'Nothing was changed. Run again when the database is less busy.' : `Nothing was changed. In the way: ${blockers.join('; ')}. End them or wait, then run again.`,
-            cause: error,
-          });
+          throw new LockNotGranted(
+            label,
+            blockers,
+            `gave up after ${String(attempt)} attempts in ${String(Math.round((Date.now() - start) / 1000))} s: ${error.message}`,
+            {
+              hint:
+                blockers.length === 0
+                  ? 'Nothing was changed. Run again when the database is less busy.'
+                  : `Nothing was changed. In the way: ${blockers.join('; ')}. End them or wait, then run again.`,
+              cause: error,
+            },
+          );
         }
         await this.options.clock.sleep(Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random()), this.options.signal);
       } finally {
@@ -277,7 +287,10 @@ class Session implements Db {
 }
 
 const aborted = (cause?: unknown): Aborted =>
-  new Aborted('cancelled', { hint: 'What was done is in the journal: run the phase again to continue, or roll back.', ...(cause === undefined ? {} : { cause }) });
+  new Aborted('cancelled', {
+    hint: 'What was done is in the journal: run the phase again to continue, or roll back.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 
 /** Files of several statements cannot go through the extended protocol; they take no values. */
 const hasManyStatements = (text: string): boolean => /;\s*\S/.test(text.replace(/--[^\n]*/g, '').replace(/\$(\w*)\$[\s\S]*?\$\1\$/g, ''));
@@ -290,5 +303,8 @@ function located(error: QueryFailed, text: string, from: Where): QueryFailed {
   const line = before.split('\n').length;
   const column = before.length - before.lastIndexOf('\n');
   const excerpt = text.split('\n')[line - 1] ?? '';
-  return new QueryFailed(error.query, error.sqlstate, `${error.message}\n  ${excerpt}\n  ${' '.repeat(column - 1)}^`, { ...error.more, at: { file: from.file, line: (from.line ?? 1) + line - 1, column } });
+  return new QueryFailed(error.query, error.sqlstate, `${error.message}\n  ${excerpt}\n  ${' '.repeat(column - 1)}^`, {
+    ...error.more,
+    at: { file: from.file, line: (from.line ?? 1) + line - 1, column },
+  });
 }

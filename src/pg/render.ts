@@ -55,7 +55,11 @@ export function render(name: SqlName, args: SqlArgs = {}): Sql {
     if (lit !== undefined) return literal(take('literal', args.literals, lit));
     return take('part', args.parts, part ?? '');
   });
-  const given = [...Object.keys(args.names ?? {}).map((k) => `name ${k}`), ...Object.keys(args.literals ?? {}).map((k) => `literal ${k}`), ...Object.keys(args.parts ?? {}).map((k) => `part ${k}`)];
+  const given = [
+    ...Object.keys(args.names ?? {}).map((k) => `name ${k}`),
+    ...Object.keys(args.literals ?? {}).map((k) => `literal ${k}`),
+    ...Object.keys(args.parts ?? {}).map((k) => `part ${k}`),
+  ];
   const unused = given.filter((k) => !used.has(k));
   if (unused.length > 0) throw new Bug(`sql/${name}.sql: unused argument ${unused.join(', ')}`);
   return text as Sql;

@@ -19,7 +19,9 @@ export const databasesOf = (plan: Plan): readonly RealDatabase[] =>
 export function targetOf(cx: PhaseContext, name: RealDatabase): Target {
   const target = cx.targets[name];
   if (target !== null) return target;
-  throw new Refusal([block('input-missing', `${name}-url is empty, and the plan or the run touches ${name}`, { object: `${name}-url`, hint: `Set the input ${name}-url.` })]);
+  throw new Refusal([
+    block('input-missing', `${name}-url is empty, and the plan or the run touches ${name}`, { object: `${name}-url`, hint: `Set the input ${name}-url.` }),
+  ]);
 }
 
 /** A database whose lock is ours until the phase ends. */
@@ -43,7 +45,10 @@ export async function lockDatabases(cx: PhaseContext, names: readonly RealDataba
     const holder = await tryLock(lockDb, 'run');
     if (holder !== null) {
       throw new Refusal([
-        block('run-active', `another Lossless run is at work on ${name}: ${holder}`, { object: name, hint: 'Wait until it has ended, then run this phase again; nothing was changed.' }),
+        block('run-active', `another Lossless run is at work on ${name}: ${holder}`, {
+          object: name,
+          hint: 'Wait until it has ended, then run this phase again; nothing was changed.',
+        }),
       ]);
     }
     const journalDb = await cx.open(target, 'worker', 'lossless journal');

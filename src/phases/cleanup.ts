@@ -34,7 +34,10 @@ export const cleanup: Phase = {
     const left = (await Promise.all(locked.map((l) => sweep(l)))).flat();
     return {
       outcome: 'passed',
-      sentence: `${due.map((r) => `run ${r.id}`).join(', ')} cleaned: ${plural(results.reduce((n, r) => n + r.dropped.length, 0), 'table')} archived and dropped; of ours only the journal is left`,
+      sentence: `${due.map((r) => `run ${r.id}`).join(', ')} cleaned: ${plural(
+        results.reduce((n, r) => n + r.dropped.length, 0),
+        'table',
+      )} archived and dropped; of ours only the journal is left`,
       findings: left,
       run: due[0]?.id ?? null,
       sections: results.map((r) => ({ title: `Run ${r.row.id}: archived and dropped`, head: ['database', 'table', 'rows', 'archive'], rows: r.dropped })),
@@ -47,11 +50,15 @@ async function cleanable(cx: PhaseContext, id: string): Promise<RunRow> {
   const row = await locateRun(cx, id);
   if (['migrated', 'rolled-back', 'cleaning'].includes(row.state)) return row;
   throw new Refusal([
-    block('run-not-found', `run ${id} is ${row.state}: there is nothing to clean`, { object: id, hint: row.state === 'cleaned' ? 'It was cleaned before.' : `Finish it first: run migrate again, or rollback with confirm = ${id}.` }),
+    block('run-not-found', `run ${id} is ${row.state}: there is nothing to clean`, {
+      object: id,
+      hint: row.state === 'cleaned' ? 'It was cleaned before.' : `Finish it first: run migrate again, or rollback with confirm = ${id}.`,
+    }),
   ]);
 }
 
-const isDue = (row: RunRow, now: Date): boolean => row.state === 'cleaning' || (row.retainUntil !== null && now.getTime() >= new Date(row.retainUntil).getTime());
+const isDue = (row: RunRow, now: Date): boolean =>
+  row.state === 'cleaning' || (row.retainUntil !== null && now.getTime() >= new Date(row.retainUntil).getTime());
 
 function notDue(cx: PhaseContext, runs: readonly RunRow[]): PhaseResult {
   if (runs.length === 0) return { outcome: 'passed', sentence: 'no run is open: there is nothing to clean', findings: [], next: [] };
@@ -98,7 +105,10 @@ async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
     const last = await Journal.lastWatch(first.journalDb, row.id);
     if (row.migratedAt !== null && row.rolledBackAt === null && !isGreen(last, cx.clock.now())) {
       refusals.push(
-        block('watch-not-green', last === null ? `run ${row.id} was never watched` : `the last watch of run ${row.id} was ${last.outcome} at ${last.at}`, { object: row.id, hint: 'Run phase watch; cleanup needs a green one of the last 36 hours.' }),
+        block('watch-not-green', last === null ? `run ${row.id} was never watched` : `the last watch of run ${row.id} was ${last.outcome} at ${last.at}`, {
+          object: row.id,
+          hint: 'Run phase watch; cleanup needs a green one of the last 36 hours.',
+        }),
       );
     }
     refuseIfBlocked(refusals);
@@ -118,7 +128,13 @@ async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
         }),
       ]);
     }
-    await l.journal.evidence(row.id, 'archive', { name: archive.name, digest: archive.digest, bytes: archive.bytes, rows: archive.rows, expires: archive.expires?.toISOString() ?? null });
+    await l.journal.evidence(row.id, 'archive', {
+      name: archive.name,
+      digest: archive.digest,
+      bytes: archive.bytes,
+      rows: archive.rows,
+      expires: archive.expires?.toISOString() ?? null,
+    });
     dropped.push(...archive.tables.map((t) => [l.name, t.table, String(t.rows), `${archive.name} (sha256 ${archive.digest.slice(0, 12)}…)`]));
   }
   await setRunState(own, row.id, 'cleaning');

@@ -48,7 +48,10 @@ export type Approval = z.infer<typeof approvalShape>;
 export type Suffix = 'rehearsal.json' | 'approval.json' | 'manifest.json';
 
 /** What this plan and these inputs bind evidence to. */
-export const binding = (cx: PhaseContext, plan: Plan): Omit<Rehearsal, 'kind' | 'outcome' | 'databases' | 'approved' | 'longestLockMs' | 'backupAt' | 'legs'> => ({
+export const binding = (
+  cx: PhaseContext,
+  plan: Plan,
+): Omit<Rehearsal, 'kind' | 'outcome' | 'databases' | 'approved' | 'longestLockMs' | 'backupAt' | 'legs'> => ({
   version: 1,
   planDigest: plan.digest,
   planId: plan.id,
@@ -102,7 +105,12 @@ export async function findEvidence<T extends { planDigest: string; planId: strin
     const text = await readFile(await store.get(file.name, await mkdtemp(join(cx.scratch, 'evidence-'))), 'utf8');
     const parsed = shape.safeParse(jsonOrNull(text));
     if (!parsed.success) {
-      throw new Refusal([block('evidence-invalid', `${file.name} is not evidence that this version can read: ${z.prettifyError(parsed.error)}`, { object: file.name, hint: `Run ${madeBy} again.` })]);
+      throw new Refusal([
+        block('evidence-invalid', `${file.name} is not evidence that this version can read: ${z.prettifyError(parsed.error)}`, {
+          object: file.name,
+          hint: `Run ${madeBy} again.`,
+        }),
+      ]);
     }
     if (parsed.data.planDigest === plan.digest) {
       checkBinding(cx, plan, file.name, parsed.data, madeBy);
@@ -112,13 +120,22 @@ export async function findEvidence<T extends { planDigest: string; planId: strin
   }
   if (other !== null) {
     throw new Refusal([
-      block('plan-changed', `the plan is ${plan.id}, but what ${madeBy} left in ${where} is for plan ${other.planId}: the plan or a file it names has changed since`, {
-        object: plan.file,
-        hint: 'Rehearse and approve the plan as it is now, or go back to the commit that was rehearsed.',
-      }),
+      block(
+        'plan-changed',
+        `the plan is ${plan.id}, but what ${madeBy} left in ${where} is for plan ${other.planId}: the plan or a file it names has changed since`,
+        {
+          object: plan.file,
+          hint: 'Rehearse and approve the plan as it is now, or go back to the commit that was rehearsed.',
+        },
+      ),
     ]);
   }
-  throw new Refusal([block('evidence-missing', `no ${suffix} for plan ${plan.id} in ${where}`, { object: suffix, hint: `Run phase ${madeBy} first (or give the run-id of the run that did, and the store it used).` })]);
+  throw new Refusal([
+    block('evidence-missing', `no ${suffix} for plan ${plan.id} in ${where}`, {
+      object: suffix,
+      hint: `Run phase ${madeBy} first (or give the run-id of the run that did, and the store it used).`,
+    }),
+  ]);
 }
 
 const jsonOrNull = (text: string): unknown => {
@@ -132,9 +149,15 @@ const jsonOrNull = (text: string): unknown => {
 function checkBinding(cx: PhaseContext, plan: Plan, file: string, body: { toolVersion: string; allow: string[]; maxLockMs: number }, madeBy: string): void {
   const now = binding(cx, plan);
   const hint = `Use the values of that run, or run ${madeBy} again with the new ones.`;
-  if (body.toolVersion !== now.toolVersion) throw new Refusal([block('tool-version-changed', `${file} was made by version ${body.toolVersion}, this is ${now.toolVersion}`, { object: file, hint })]);
-  if (body.maxLockMs !== now.maxLockMs) throw new Refusal([block('max-lock-changed', `${file} was made with max-lock ${String(body.maxLockMs)} ms, now it is ${String(now.maxLockMs)} ms`, { object: file, hint })]);
+  if (body.toolVersion !== now.toolVersion)
+    throw new Refusal([block('tool-version-changed', `${file} was made by version ${body.toolVersion}, this is ${now.toolVersion}`, { object: file, hint })]);
+  if (body.maxLockMs !== now.maxLockMs)
+    throw new Refusal([
+      block('max-lock-changed', `${file} was made with max-lock ${String(body.maxLockMs)} ms, now it is ${String(now.maxLockMs)} ms`, { object: file, hint }),
+    ]);
   if ([...body.allow].sort().join(' ') !== now.allow.join(' ')) {
-    throw new Refusal([block('allow-changed', `${file} was made with allow "${[...body.allow].sort().join(' ')}", now it is "${now.allow.join(' ')}"`, { object: file, hint })]);
+    throw new Refusal([
+      block('allow-changed', `${file} was made with allow "${[...body.allow].sort().join(' ')}", now it is "${now.allow.join(' ')}"`, { object: file, hint }),
+    ]);
   }
 }

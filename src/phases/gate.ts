@@ -16,7 +16,12 @@ export const gate: Phase = {
     const plan = cx.plan as Plan;
     const rehearsal = await findEvidence(cx, plan, 'production', 'rehearsal.json', rehearsalShape, 'rehearse');
     if (rehearsal.body.outcome !== 'passed') {
-      throw new Refusal([block('rehearsal-failed', `the newest rehearsal of plan ${plan.id} did not pass (${rehearsal.name})`, { object: rehearsal.name, hint: 'Read its report, correct the plan, and rehearse again.' })]);
+      throw new Refusal([
+        block('rehearsal-failed', `the newest rehearsal of plan ${plan.id} did not pass (${rehearsal.name})`, {
+          object: rehearsal.name,
+          hint: 'Read its report, correct the plan, and rehearse again.',
+        }),
+      ]);
     }
     const gatekeeper = await humanGate(cx, plan);
     const approval: Approval = { ...binding(cx, plan), kind: 'approval', rehearsalId: rehearsal.id, how: gatekeeper.how, by: [...gatekeeper.by] };
@@ -31,11 +36,20 @@ export const gate: Phase = {
           head: ['step', 'on', 'undo', 'rows that may be set aside'],
           rows: plan.steps.map((s) => {
             const approved = Object.entries(rehearsal.body.approved[s.id] ?? {}).filter(([, n]) => n > 0);
-            return [s.id, s.on, kindNamed(s.kind)?.describe(s.spec, plan).undo ?? 'none', approved.map(([what, n]) => `${what}: ${String(n)}`).join(', ') || 'none'];
+            return [
+              s.id,
+              s.on,
+              kindNamed(s.kind)?.describe(s.spec, plan).undo ?? 'none',
+              approved.map(([what, n]) => `${what}: ${String(n)}`).join(', ') || 'none',
+            ];
           }),
         },
       ],
-      outputs: { 'rehearsal-id': rehearsal.id, 'backup-id': rehearsal.body.databases.production?.backupId ?? '', 'schema-fingerprint': rehearsal.body.databases.production?.fingerprint ?? '' },
+      outputs: {
+        'rehearsal-id': rehearsal.id,
+        'backup-id': rehearsal.body.databases.production?.backupId ?? '',
+        'schema-fingerprint': rehearsal.body.databases.production?.fingerprint ?? '',
+      },
       next: [{ who: 'the workflow', what: 'phase migrate, in the same run' }],
     };
   },

@@ -21,7 +21,10 @@ export async function heldBy(locked: readonly Locked[], work: Work, steps: reado
         for (const step of steps.filter((s) => s.database === l.name)) {
           const intent = work.kinds[step.kind]?.describe(step.spec, work.plan);
           if (intent === undefined) continue;
-          const overlap = overlaps({ touches: held.holds.relations, schemas: held.holds.schemas, anything: held.holds.anything }, intent, { between: 'runs', ties });
+          const overlap = overlaps({ touches: held.holds.relations, schemas: held.holds.schemas, anything: held.holds.anything }, intent, {
+            between: 'runs',
+            ties,
+          });
           if (overlap === null) continue;
           findings.push(
             block('held-by-run', `run ${run.id} (step ${held.id}) still holds ${overlap.object}: ${overlap.why}`, {

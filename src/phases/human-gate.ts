@@ -19,7 +19,12 @@ export interface HumanGate {
 export async function humanGate(cx: PhaseContext, plan: Plan): Promise<HumanGate> {
   const { confirm } = cx.inputs;
   if (confirm !== '' && confirm !== plan.id) {
-    throw new Refusal([block('confirm-mismatch', `confirm is "${confirm}", expected the plan id ${plan.id}`, { object: 'confirm', hint: 'Read the rehearsal\'s report and type the plan id that it shows.' })]);
+    throw new Refusal([
+      block('confirm-mismatch', `confirm is "${confirm}", expected the plan id ${plan.id}`, {
+        object: 'confirm',
+        hint: "Read the rehearsal's report and type the plan id that it shows.",
+      }),
+    ]);
   }
   if (cx.github !== null) {
     const reviewers = await cx.github.requiredReviewers(approvalEnvironment);
@@ -28,7 +33,10 @@ export async function humanGate(cx: PhaseContext, plan: Plan): Promise<HumanGate
       if (approvals.length > 0) return { how: 'reviewers', by: approvals.map((a) => a.by) };
       if (confirm === '') {
         throw new Refusal([
-          block('approval-missing', `environment ${approvalEnvironment} has required reviewers, but none approved this run`, { object: approvalEnvironment, hint: 'Run gate and migrate in the workflow run whose review was approved.' }),
+          block('approval-missing', `environment ${approvalEnvironment} has required reviewers, but none approved this run`, {
+            object: approvalEnvironment,
+            hint: 'Run gate and migrate in the workflow run whose review was approved.',
+          }),
         ]);
       }
     }

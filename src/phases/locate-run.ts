@@ -29,7 +29,10 @@ export async function locateRun(cx: PhaseContext, id: string, locked?: readonly 
   if (row !== undefined) return row;
   const open = rows.filter((r) => r.state !== 'cleaned').map((r) => `${r.id} (${r.state})`);
   throw new Refusal([
-    block('run-not-found', `no run "${id}" in the journal`, { object: 'confirm', hint: open.length === 0 ? 'There is no open run.' : `Type one of the open runs: ${open.join(', ')}.` }),
+    block('run-not-found', `no run "${id}" in the journal`, {
+      object: 'confirm',
+      hint: open.length === 0 ? 'There is no open run.' : `Type one of the open runs: ${open.join(', ')}.`,
+    }),
   ]);
 }
 

@@ -25,7 +25,12 @@ export const workingDirectoryOf = (cx: PhaseContext, plan: Plan): string => {
 
 /** Runs a command text of the plan by /bin/sh; its lines go to the report. */
 export async function runText(commands: Commands, about: string, text: string, signal: AbortSignal): Promise<void> {
-  await commands.exec(['/bin/sh', '-c', text], { env: commands.env, cwd: commands.cwd, signal, onLine: (line) => commands.report({ type: 'command-line', step: about, line }) });
+  await commands.exec(['/bin/sh', '-c', text], {
+    env: commands.env,
+    cwd: commands.cwd,
+    signal,
+    onLine: (line) => commands.report({ type: 'command-line', step: about, line }),
+  });
 }
 
 /** Time for `maintenance.off` when the phase itself was cancelled: the runner kills after 7.5 s. */

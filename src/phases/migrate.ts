@@ -37,14 +37,20 @@ export const migrate: Phase = {
     if (same?.state === 'migrated') return alreadyMigrated(same);
     if (same !== undefined && same.state !== 'migrating') {
       throw new Refusal([
-        block('run-unfinished', `run ${same.id} of this plan is ${same.state}${same.failure === null ? '' : `: ${same.failure}`}`, { object: same.id, hint: `Run phase rollback with confirm = ${same.id} first.` }),
+        block('run-unfinished', `run ${same.id} of this plan is ${same.state}${same.failure === null ? '' : `: ${same.failure}`}`, {
+          object: same.id,
+          hint: `Run phase rollback with confirm = ${same.id} first.`,
+        }),
       ]);
     }
     const rehearsal = await findEvidence(cx, plan, 'production', 'rehearsal.json', rehearsalShape, 'rehearse');
     const approval = await findEvidence(cx, plan, 'production', 'approval.json', approvalShape, 'gate');
     if (approval.body.rehearsalId !== rehearsal.id) {
       throw new Refusal([
-        block('rehearsal-changed', `approved was rehearsal ${approval.body.rehearsalId}, the newest is ${rehearsal.id}`, { object: approval.name, hint: 'Have the newest rehearsal approved: run phase gate again.' }),
+        block('rehearsal-changed', `approved was rehearsal ${approval.body.rehearsalId}, the newest is ${rehearsal.id}`, {
+          object: approval.name,
+          hint: 'Have the newest rehearsal approved: run phase gate again.',
+        }),
       ]);
     }
     const human = await humanGate(cx, plan);
@@ -77,7 +83,9 @@ export const migrate: Phase = {
       const evidence = { rehearsal: rehearsal.body, approval: approval.body };
       const files = new Map([[planEntry, Buffer.from(plan.source)], ...plan.files.names.map((name) => [name, plan.files.bytes(name)] as const)]);
       for (const l of locked) {
-        const own = steps.map((s, i) => ({ no: i + 1, id: s.id, kind: s.kind, database: s.database, spec: s.spec as StepRow['spec'], holds: holdsOf(kinds, s, plan) })).filter((s) => s.database === l.name);
+        const own = steps
+          .map((s, i) => ({ no: i + 1, id: s.id, kind: s.kind, database: s.database, spec: s.spec as StepRow['spec'], holds: holdsOf(kinds, s, plan) }))
+          .filter((s) => s.database === l.name);
         await l.journal.begin(
           {
             id: run,
@@ -124,7 +132,10 @@ export const migrate: Phase = {
       proof = await applyAll(work, steps);
       checks = await runQueries(productionReader(work), plan.verify.queries, plan.schemas);
       const wrong = checks.filter((c) => c.verdict !== 'pass');
-      if (wrong.length > 0) throw new NotProved(`verify queries did not hold: ${wrong.map((c) => `${c.name}: expected ${c.expected}, found ${c.actual}`).join('; ')}`, { hint: 'Read the difference, correct the plan, and begin again.' });
+      if (wrong.length > 0)
+        throw new NotProved(`verify queries did not hold: ${wrong.map((c) => `${c.name}: expected ${c.expected}, found ${c.actual}`).join('; ')}`, {
+          hint: 'Read the difference, correct the plan, and begin again.',
+        });
       if (plan.deploy !== null) {
         deployed = true;
         await runText(commands, 'deploy', plan.deploy.run, cx.signal);
@@ -133,7 +144,10 @@ export const migrate: Phase = {
       const failure = toFailure(thrown);
       if (failure instanceof Aborted || cx.signal.aborted) {
         await off();
-        throw new Aborted(`cancelled; run ${run} is in the journal and nothing was undone`, { hint: `Run migrate again to continue, or rollback with confirm = ${run} to undo.`, cause: thrown });
+        throw new Aborted(`cancelled; run ${run} is in the journal and nothing was undone`, {
+          hint: `Run migrate again to continue, or rollback with confirm = ${run} to undo.`,
+          cause: thrown,
+        });
       }
       const undo = await undoAfter(work, await rowsOf(locked, run), thrown);
       if (undo.undone) {
@@ -163,7 +177,10 @@ async function completeBegin(locked: readonly Locked[], run: RunId): Promise<voi
   for (const l of locked) {
     if ((await l.journal.runs()).every((r) => r.id !== run)) {
       throw new Refusal([
-        block('run-unfinished', `run ${run} was begun, but ${l.name} does not know it: the process was killed while it began, and nothing was changed`, { object: run, hint: `Run phase rollback with confirm = ${run}, then migrate again.` }),
+        block('run-unfinished', `run ${run} was begun, but ${l.name} does not know it: the process was killed while it began, and nothing was changed`, {
+          object: run,
+          hint: `Run phase rollback with confirm = ${run}, then migrate again.`,
+        }),
       ]);
     }
   }
@@ -176,10 +193,14 @@ async function requireSameSchema(cx: PhaseContext, locked: readonly Locked[], pl
     const actual = await schemaFingerprint(cx, l.target, plan.schemas);
     if (expected !== actual) {
       findings.push(
-        block('schema-drifted', `the schema of ${l.name} is ${actual.slice(0, 12)}, rehearsed was ${(expected ?? 'none').slice(0, 12)}: it has changed since the backup`, {
-          object: l.name,
-          hint: 'Run drift to see the change, then backup, clone and rehearse again.',
-        }),
+        block(
+          'schema-drifted',
+          `the schema of ${l.name} is ${actual.slice(0, 12)}, rehearsed was ${(expected ?? 'none').slice(0, 12)}: it has changed since the backup`,
+          {
+            object: l.name,
+            hint: 'Run drift to see the change, then backup, clone and rehearse again.',
+          },
+        ),
       );
     }
   }
@@ -191,7 +212,16 @@ export function aboveApproved(counts: Readonly<Record<string, Readonly<Record<st
   return Object.entries(counts).flatMap(([step, objects]) =>
     Object.entries(objects).flatMap(([object, found]) => {
       const most = approved[step]?.[object] ?? 0;
-      return found <= most ? [] : [block('count-above-approved', `${object}: ${plural(found, 'row')} would be set aside, approved were ${String(most)}`, { step, object, count: found, hint: 'Look at the new rows, then rehearse and approve again.' })];
+      return found <= most
+        ? []
+        : [
+            block('count-above-approved', `${object}: ${plural(found, 'row')} would be set aside, approved were ${String(most)}`, {
+              step,
+              object,
+              count: found,
+              hint: 'Look at the new rows, then rehearse and approve again.',
+            }),
+          ];
     }),
   );
 }
@@ -209,7 +239,15 @@ function failed(run: RunId, failure: Error, undone: boolean, findings: readonly 
   return {
     outcome: 'failed',
     sentence: undone ? `run ${run} failed and undid itself: ${failure.message}` : `run ${run} failed, and the undo failed too: ${failure.message}`,
-    findings: [...findings, block('run-failed', failure.message, { object: run, hint: undone ? 'The database is as before and no write was lost. Correct the plan, then rehearse again.' : `Nothing retired was dropped. Run rollback with confirm = ${run} when the cause is gone.` })],
+    findings: [
+      ...findings,
+      block('run-failed', failure.message, {
+        object: run,
+        hint: undone
+          ? 'The database is as before and no write was lost. Correct the plan, then rehearse again.'
+          : `Nothing retired was dropped. Run rollback with confirm = ${run} when the cause is gone.`,
+      }),
+    ],
     run,
     rollback: { possible: !undone, until: null, rehearsed: null, backlog: 0, blockedBy: [] },
     next: [{ who: 'a maintainer', what: undone ? 'correct the plan and rehearse again' : `remove the cause, then rollback with confirm = ${run}` }],
@@ -217,7 +255,15 @@ function failed(run: RunId, failure: Error, undone: boolean, findings: readonly 
   };
 }
 
-function migrated(cx: PhaseContext, plan: Plan, run: RunId, proof: Proof, checks: NonNullable<PhaseResult['checks']>, findings: readonly Finding[], rehearsalId: string): PhaseResult {
+function migrated(
+  cx: PhaseContext,
+  plan: Plan,
+  run: RunId,
+  proof: Proof,
+  checks: NonNullable<PhaseResult['checks']>,
+  findings: readonly Finding[],
+  rehearsalId: string,
+): PhaseResult {
   const until = new Date(cx.clock.now().getTime() + plan.retentionMs).toISOString();
   const quarantined = proof.tables.reduce((n, t) => n + t.quarantined, 0);
   return {

@@ -9,7 +9,8 @@ import { kinds } from '../steps/index.js';
 export async function planOfRun(db: ReadDb, row: RunRow): Promise<{ readonly plan: Plan; readonly files: ReadonlyMap<string, Uint8Array> }> {
   const stored = await Journal.readFiles(db, row.id);
   const source = stored.get(planEntry);
-  if (source === undefined) throw new NotProved(`run ${row.id}: its plan is not in the journal`, { hint: 'The journal was changed by hand. Restore lossless.file from a backup.' });
+  if (source === undefined)
+    throw new NotProved(`run ${row.id}: its plan is not in the journal`, { hint: 'The journal was changed by hand. Restore lossless.file from a backup.' });
   const files = new Map([...stored].filter(([path]) => path !== planEntry));
   return { plan: await planFromFiles(Buffer.from(source).toString('utf8'), row.planFile, files, kinds), files };
 }

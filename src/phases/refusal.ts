@@ -14,5 +14,6 @@ export class Refusal extends UserError {
 /** Throws when any of them blocks. */
 export function refuseIfBlocked(findings: readonly Finding[], sentence?: string): void {
   const [first, ...rest] = findings.filter((f) => f.severity === 'block');
-  if (first !== undefined) throw new Refusal([first, ...rest], sentence ?? (rest.length === 0 ? first.message : `${first.message} (and ${String(rest.length)} more)`));
+  if (first !== undefined)
+    throw new Refusal([first, ...rest], sentence ?? (rest.length === 0 ? first.message : `${first.message} (and ${String(rest.length)} more)`));
 }

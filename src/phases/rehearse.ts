@@ -57,7 +57,13 @@ export const rehearse: Phase = {
 };
 
 /** Restores one clone after the other, all alive while `work` runs. */
-async function onClones<T>(cx: PhaseContext, plan: Plan, left: readonly RealDatabase[], stages: readonly Stage[], work: (stages: readonly Stage[]) => Promise<T>): Promise<T> {
+async function onClones<T>(
+  cx: PhaseContext,
+  plan: Plan,
+  left: readonly RealDatabase[],
+  stages: readonly Stage[],
+  work: (stages: readonly Stage[]) => Promise<T>,
+): Promise<T> {
   const [name, ...rest] = left;
   if (name === undefined) return work(stages);
   return restoredClone(cx, name, (target, manifest) =>
@@ -93,13 +99,26 @@ async function rehearseOn(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
       cx.report(event);
     },
   };
-  const facts = { findings: [] as Finding[], checks: [] as Check[], tables: [] as readonly TableAccount[], notCompared: [] as string[], rowsCompared: 0, approved: {} as Rehearsal['approved'] };
+  const facts = {
+    findings: [] as Finding[],
+    checks: [] as Check[],
+    tables: [] as readonly TableAccount[],
+    notCompared: [] as string[],
+    rowsCompared: 0,
+    approved: {} as Rehearsal['approved'],
+  };
   let failure: Failure | null = null;
   try {
     await allLegs(watched, plan, stages, leg, facts);
     const longest = Math.max(0, ...locks);
     const budget = cx.settings.maxLockMs ?? plan.maxLockMs;
-    facts.checks.push({ name: 'longest lock that blocks writers', criterion: 'performance', expected: `at most ${String(budget)} ms`, actual: `${String(Math.ceil(longest))} ms`, verdict: longest <= budget ? 'pass' : 'fail' });
+    facts.checks.push({
+      name: 'longest lock that blocks writers',
+      criterion: 'performance',
+      expected: `at most ${String(budget)} ms`,
+      actual: `${String(Math.ceil(longest))} ms`,
+      verdict: longest <= budget ? 'pass' : 'fail',
+    });
   } catch (error) {
     failure = toFailure(error);
     if (failure.fault === 'aborted' || failure.fault === 'user') throw failure;
@@ -138,7 +157,9 @@ async function rehearseOn(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
       'rows-compared': String(facts.rowsCompared),
       'rows-quarantined': String(quarantined),
     },
-    next: passed ? [{ who: 'a reviewer', what: `reads this page and approves plan ${plan.id}` }] : [{ who: 'a maintainer', what: 'corrects the plan and rehearses again; production was not touched' }],
+    next: passed
+      ? [{ who: 'a reviewer', what: `reads this page and approves plan ${plan.id}` }]
+      : [{ who: 'a maintainer', what: 'corrects the plan and rehearses again; production was not touched' }],
   };
 }
 
@@ -151,7 +172,13 @@ interface Facts {
   approved: Rehearsal['approved'];
 }
 
-async function allLegs(cx: PhaseContext, plan: Plan, stages: readonly Stage[], leg: <T>(name: string, act: () => Promise<T>) => Promise<T>, facts: Facts): Promise<void> {
+async function allLegs(
+  cx: PhaseContext,
+  plan: Plan,
+  stages: readonly Stage[],
+  leg: <T>(name: string, act: () => Promise<T>) => Promise<T>,
+  facts: Facts,
+): Promise<void> {
   const steps: readonly StepOfRun[] = plan.steps.map((s) => ({ id: s.id, kind: s.kind, database: s.on, spec: s.spec }));
   const production = stageOf(stages, 'production');
   const journals = new Map<RealDatabase, Journal>();
@@ -170,8 +197,15 @@ async function allLegs(cx: PhaseContext, plan: Plan, stages: readonly Stage[], l
     for (const s of stages) {
       const journal = journals.get(s.name);
       if (journal === undefined) continue;
-      arenas[s.name] = { database: s.name, journal, db: await cx.open(s.target, 'worker', `lossless ${run}`), reader: await cx.open(s.target, 'reader', `lossless ${run} reader`) };
-      const own = steps.map((x, i) => ({ no: i + 1, id: x.id, kind: x.kind, database: x.database, spec: x.spec as never, holds: holdsOf(kinds, x, plan) })).filter((x) => x.database === s.name);
+      arenas[s.name] = {
+        database: s.name,
+        journal,
+        db: await cx.open(s.target, 'worker', `lossless ${run}`),
+        reader: await cx.open(s.target, 'reader', `lossless ${run} reader`),
+      };
+      const own = steps
+        .map((x, i) => ({ no: i + 1, id: x.id, kind: x.kind, database: x.database, spec: x.spec as never, holds: holdsOf(kinds, x, plan) }))
+        .filter((x) => x.database === s.name);
       const b = binding(cx, plan);
       await journal.begin(
         {
@@ -226,7 +260,10 @@ async function allLegs(cx: PhaseContext, plan: Plan, stages: readonly Stage[], l
   refuseIfBlocked(preflight.findings);
   facts.approved = preflight.counts;
   const approvedWork: Work = { ...first, approved: preflight.counts };
-  const before = plan.verify.workload.length === 0 ? [] : await leg('workload before', async () => timeWorkload(await cx.open(production.target, 'reader'), plan.verify.workload, workloadRounds, plan.schemas));
+  const before =
+    plan.verify.workload.length === 0
+      ? []
+      : await leg('workload before', async () => timeWorkload(await cx.open(production.target, 'reader'), plan.verify.workload, workloadRounds, plan.schemas));
 
   const running = await leg('synthetic writers start', () => writersFor(cx, plan, stages, steps));
   writers = running;
@@ -244,10 +281,18 @@ async function allLegs(cx: PhaseContext, plan: Plan, stages: readonly Stage[], l
     const differences = compareStates(start, await states(cx, stages, plan));
     if (differences.length > 0) {
       facts.findings.push(...differences);
-      throw new NotProved(`after the undo ${plural(differences.length, 'difference')} to the start: ${differences.map((d) => d.message).join('; ')}`, { hint: 'This plan cannot be undone exactly. Correct the step that the findings name.' });
+      throw new NotProved(`after the undo ${plural(differences.length, 'difference')} to the start: ${differences.map((d) => d.message).join('; ')}`, {
+        hint: 'This plan cannot be undone exactly. Correct the step that the findings name.',
+      });
     }
   });
-  facts.checks.push({ name: 'rollback rehearsed: schema, counts, checksums and sequences as at the start', criterion: 'data', expected: 'equal', actual: 'equal', verdict: 'pass' });
+  facts.checks.push({
+    name: 'rollback rehearsed: schema, counts, checksums and sequences as at the start',
+    criterion: 'data',
+    expected: 'equal',
+    actual: 'equal',
+    verdict: 'pass',
+  });
 
   const second = await begin(preflight.counts);
   proof = await leg('apply again and verify', () => applyAll(second, steps));
@@ -258,13 +303,17 @@ async function allLegs(cx: PhaseContext, plan: Plan, stages: readonly Stage[], l
   facts.rowsCompared = proof.rowsCompared;
   await setState(second, 'migrated');
   if (before.length > 0) {
-    const after = await leg('workload after', async () => timeWorkload(await cx.open(production.target, 'reader'), plan.verify.workload, workloadRounds, plan.schemas));
+    const after = await leg('workload after', async () =>
+      timeWorkload(await cx.open(production.target, 'reader'), plan.verify.workload, workloadRounds, plan.schemas),
+    );
     facts.checks.push(...compareWorkload(before, after, plan.verify.workload));
   }
   facts.checks.push(...(await leg('insert, read, update and delete a row of every touched table', () => probeAll(cx, stages, plan, steps))));
   const { test } = plan.verify;
   if (test !== null) {
-    await leg('application test', () => runText({ exec: cx.exec, report: cx.report, cwd: workingDirectoryOf(cx, plan), env: production.target.env }, 'application test', test, cx.signal));
+    await leg('application test', () =>
+      runText({ exec: cx.exec, report: cx.report, cwd: workingDirectoryOf(cx, plan), env: production.target.env }, 'application test', test, cx.signal),
+    );
     facts.checks.push({ name: 'application test', criterion: 'application', expected: 'exit 0', actual: 'exit 0', verdict: 'pass' });
   }
   await leg('cleanup', async () => {
@@ -295,7 +344,10 @@ async function states(cx: PhaseContext, stages: readonly Stage[], plan: Plan): P
   const found = new Map<RealDatabase, State>();
   for (const s of stages) {
     const reader = await cx.open(s.target, 'reader');
-    const rows = await reader.transaction(async (tx) => contents(tx, await tablesIn(tx, s.name === 'production' ? plan.schemas : null)), { isolation: 'repeatable read', readOnly: true });
+    const rows = await reader.transaction(async (tx) => contents(tx, await tablesIn(tx, s.name === 'production' ? plan.schemas : null)), {
+      isolation: 'repeatable read',
+      readOnly: true,
+    });
     found.set(s.name, { schema: await schemaDump(cx, s.target, reader.version), contents: rows });
   }
   return found;
@@ -309,8 +361,12 @@ function compareStates(start: ReadonlyMap<RealDatabase, State>, now: ReadonlyMap
     const lines = new Set(before.schema.split('\n'));
     const other = new Set(after.schema.split('\n'));
     const changed = [...[...lines].filter((l) => !other.has(l)).map((l) => `- ${l}`), ...[...other].filter((l) => !lines.has(l)).map((l) => `+ ${l}`)];
-    if (before.schema !== after.schema) findings.push(block('not-equal-after-undo', `the schema of ${name} differs: ${changed.slice(0, 20).join(' | ') || 'order of objects'}`, { object: name }));
-    for (const d of contentsDiffer(before.contents, after.contents)) findings.push(block('not-equal-after-undo', `${display(d.relation)}: ${d.what}`, { object: display(d.relation) }));
+    if (before.schema !== after.schema)
+      findings.push(
+        block('not-equal-after-undo', `the schema of ${name} differs: ${changed.slice(0, 20).join(' | ') || 'order of objects'}`, { object: name }),
+      );
+    for (const d of contentsDiffer(before.contents, after.contents))
+      findings.push(block('not-equal-after-undo', `${display(d.relation)}: ${d.what}`, { object: display(d.relation) }));
   }
   return findings;
 }
@@ -327,7 +383,12 @@ async function writersFor(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
       if (kind === undefined) continue;
       const intent = kind.describe(step.spec, plan);
       if (intent.undo === 'nothing-to-undo') continue;
-      const fits = new Map((kind.fits === undefined ? [] : await kind.fits(reader, step.spec, plan)).map((f: { relation: Relation; condition: string }) => [display(f.relation), f.condition]));
+      const fits = new Map(
+        (kind.fits === undefined ? [] : await kind.fits(reader, step.spec, plan)).map((f: { relation: Relation; condition: string }) => [
+          display(f.relation),
+          f.condition,
+        ]),
+      );
       for (const relation of intent.touches) {
         const name = display(relation);
         if (!there.has(name) || kind.writable?.(step.spec, plan, relation) === false) continue;
@@ -345,7 +406,13 @@ async function writersFor(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
       const all = await Promise.all(parts.map((p) => p.stop()));
       const errors: Record<string, number> = {};
       for (const s of all) for (const [state, n] of Object.entries(s.errors)) errors[state] = (errors[state] ?? 0) + n;
-      return { acknowledged: all.reduce((n, s) => n + s.acknowledged, 0), lost: all.flatMap((s) => s.lost), errors, longestMs: Math.max(0, ...all.map((s) => s.longestMs)), unwritten: all.flatMap((s) => s.unwritten) };
+      return {
+        acknowledged: all.reduce((n, s) => n + s.acknowledged, 0),
+        lost: all.flatMap((s) => s.lost),
+        errors,
+        longestMs: Math.max(0, ...all.map((s) => s.longestMs)),
+        unwritten: all.flatMap((s) => s.unwritten),
+      };
     },
   };
 }
@@ -356,10 +423,32 @@ const fairErrors = new Set(['40001', '23503', '55P03']);
 function writerChecks(summary: WriterSummary, facts: Facts, when: string): readonly Check[] {
   const unfair = Object.entries(summary.errors).filter(([state]) => !fairErrors.has(state));
   facts.notCompared.push(...summary.unwritten.map((u) => `no synthetic writes on ${u}`));
-  facts.findings.push(...Object.entries(summary.errors).map(([state, n]) => (fairErrors.has(state) ? note : warn)('writer-errors', `synthetic writers got ${state} ${plural(n, 'time')} ${when}`, { count: n })));
+  facts.findings.push(
+    ...Object.entries(summary.errors).map(([state, n]) =>
+      (fairErrors.has(state) ? note : warn)('writer-errors', `synthetic writers got ${state} ${plural(n, 'time')} ${when}`, { count: n }),
+    ),
+  );
   return [
-    { name: `acknowledged writes found again ${when}`, criterion: 'data', expected: `all of ${String(summary.acknowledged)}`, actual: summary.lost.length === 0 ? `all of ${String(summary.acknowledged)}` : `${String(summary.lost.length)} lost: ${summary.lost.slice(0, 10).join('; ')}`, verdict: summary.lost.length === 0 ? 'pass' : 'fail' },
-    { name: `writers' errors ${when}`, criterion: 'application', expected: 'only retryable ones', actual: Object.keys(summary.errors).length === 0 ? 'none' : Object.entries(summary.errors).map(([s, n]) => `${s} × ${String(n)}`).join(', '), verdict: unfair.length === 0 ? 'pass' : 'fail' },
+    {
+      name: `acknowledged writes found again ${when}`,
+      criterion: 'data',
+      expected: `all of ${String(summary.acknowledged)}`,
+      actual:
+        summary.lost.length === 0 ? `all of ${String(summary.acknowledged)}` : `${String(summary.lost.length)} lost: ${summary.lost.slice(0, 10).join('; ')}`,
+      verdict: summary.lost.length === 0 ? 'pass' : 'fail',
+    },
+    {
+      name: `writers' errors ${when}`,
+      criterion: 'application',
+      expected: 'only retryable ones',
+      actual:
+        Object.keys(summary.errors).length === 0
+          ? 'none'
+          : Object.entries(summary.errors)
+              .map(([s, n]) => `${s} × ${String(n)}`)
+              .join(', '),
+      verdict: unfair.length === 0 ? 'pass' : 'fail',
+    },
   ];
 }
 
@@ -368,7 +457,9 @@ async function probeAll(cx: PhaseContext, stages: readonly Stage[], plan: Plan, 
   for (const s of stages) {
     const db = await cx.open(s.target, 'worker');
     const there = new Set((await tablesIn(db, null)).map(display));
-    const touched = new Map(steps.filter((x) => x.database === s.name).flatMap((x) => (kindNamed(x.kind)?.describe(x.spec, plan).touches ?? []).map((r) => [display(r), r] as const)));
+    const touched = new Map(
+      steps.filter((x) => x.database === s.name).flatMap((x) => (kindNamed(x.kind)?.describe(x.spec, plan).touches ?? []).map((r) => [display(r), r] as const)),
+    );
     for (const [name, relation] of touched) if (there.has(name)) checks.push(await probeRow(db, relation));
   }
   return checks;

@@ -24,7 +24,10 @@ export const rollback: Phase = {
     const found = await locateRun(cx, id);
     if (!['migrating', 'migrated', 'failed', 'rolling-back'].includes(found.state)) {
       throw new Refusal([
-        block('run-not-found', `run ${id} is ${found.state}: there is nothing to roll back`, { object: id, hint: found.state === 'cleaned' ? 'Cleanup has ended its reversibility; only its archive is left.' : 'Run phase status to see the open runs.' }),
+        block('run-not-found', `run ${id} is ${found.state}: there is nothing to roll back`, {
+          object: id,
+          hint: found.state === 'cleaned' ? 'Cleanup has ended its reversibility; only its archive is left.' : 'Run phase status to see the open runs.',
+        }),
       ]);
     }
     await askWatchToYield(cx, found);
@@ -62,7 +65,8 @@ export const rollback: Phase = {
       if (plan.deploy?.undo != null && row.state !== 'migrating') await runText(commands, 'deploy undo', plan.deploy.undo, cx.signal);
     } catch (thrown) {
       if (plan.maintenance !== null && underMaintenance) await maintenanceOff(journals, id, plan.maintenance.off, commands, cx.signal.aborted);
-      if (cx.signal.aborted) throw new Aborted(`cancelled while rolling back run ${id}`, { hint: 'Run rollback again with the same confirm: it continues.', cause: thrown });
+      if (cx.signal.aborted)
+        throw new Aborted(`cancelled while rolling back run ${id}`, { hint: 'Run rollback again with the same confirm: it continues.', cause: thrown });
       throw toFailure(thrown);
     }
     await setRunState(locked, id, 'rolled-back');
@@ -114,7 +118,10 @@ async function compareWithStart(work: Work, locked: readonly Locked[], run: stri
     findings.push(
       now === start
         ? note('undone-as-before', `the schema of ${l.name} is as before the run`, { object: l.name })
-        : warn('schema-drifted', `the schema of ${l.name} is ${now.slice(0, 12)}, before the run it was ${start.slice(0, 12)}`, { object: l.name, hint: 'Somebody changed it during the retention; run drift to see how.' }),
+        : warn('schema-drifted', `the schema of ${l.name} is ${now.slice(0, 12)}, before the run it was ${start.slice(0, 12)}`, {
+            object: l.name,
+            hint: 'Somebody changed it during the retention; run drift to see how.',
+          }),
     );
   }
   return findings;

@@ -21,7 +21,15 @@ export const status: Phase = {
         rows: await Promise.all(
           runs.map(async ({ row, where }) => {
             const last = await Journal.lastWatch(await cx.open(targetOf(cx, where), 'reader', 'lossless journal reader'), row.id);
-            return [row.id, `${row.planName} (${row.planDigest.slice(0, 12)})`, row.state, row.startedAt, row.retainUntil ?? '', last === null ? 'never' : `${last.at} ${last.outcome}, backlog ${String(last.backlog)}`, rollbackOf(row, last)];
+            return [
+              row.id,
+              `${row.planName} (${row.planDigest.slice(0, 12)})`,
+              row.state,
+              row.startedAt,
+              row.retainUntil ?? '',
+              last === null ? 'never' : `${last.at} ${last.outcome}, backlog ${String(last.backlog)}`,
+              rollbackOf(row, last),
+            ];
           }),
         ),
       },
@@ -51,7 +59,8 @@ export const status: Phase = {
       findings: [],
       sections,
       run: newest?.row.id ?? null,
-      rollback: newest === undefined ? null : { possible: newest.row.state === 'migrated', until: newest.row.retainUntil, rehearsed: null, backlog: 0, blockedBy: [] },
+      rollback:
+        newest === undefined ? null : { possible: newest.row.state === 'migrated', until: newest.row.retainUntil, rehearsed: null, backlog: 0, blockedBy: [] },
       next: open.map(({ row }) => ({ who: row.state === 'migrated' ? 'cleanup.yml' : 'a maintainer', what: nextOf(row) })),
     };
   },

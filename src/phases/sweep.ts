@@ -22,11 +22,20 @@ export async function sweep(l: Locked): Promise<readonly Finding[]> {
   for (const left of await look()) {
     try {
       if (left.kind === 'r') await l.journalDb.change('journal/drop-empty-table', { names: { table: { schema: left.schema, name: left.name } } });
-      if (left.kind === 'function') await l.journalDb.change('journal/drop-function', { names: { function: { schema: CONTROL_SCHEMA, name: left.name } }, parts: { arguments: fromCatalog(left.arguments) } });
+      if (left.kind === 'function')
+        await l.journalDb.change('journal/drop-function', {
+          names: { function: { schema: CONTROL_SCHEMA, name: left.name } },
+          parts: { arguments: fromCatalog(left.arguments) },
+        });
       if (left.kind === 'schema') await l.journalDb.change('journal/drop-schema', { names: { schema: left.schema } });
     } catch (error) {
       if (!(error instanceof QueryFailed)) throw error;
     }
   }
-  return (await look()).map((left) => warn('left-behind', `${left.kind === 'schema' ? left.schema : display(left)} is still there`, { object: display(left), hint: 'Look at it; nothing of ours needs it any more.' }));
+  return (await look()).map((left) =>
+    warn('left-behind', `${left.kind === 'schema' ? left.schema : display(left)} is still there`, {
+      object: display(left),
+      hint: 'Look at it; nothing of ours needs it any more.',
+    }),
+  );
 }

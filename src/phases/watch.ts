@@ -41,7 +41,11 @@ export const watch: Phase = {
     const yielding = new AbortController();
     const wished = setInterval(() => {
       const [first] = locked;
-      if (first !== undefined) void lockHolders(first.lockDb, 'wish').then((holders) => holders.length > 0 && yielding.abort(), () => undefined);
+      if (first !== undefined)
+        void lockHolders(first.lockDb, 'wish').then(
+          (holders) => holders.length > 0 && yielding.abort(),
+          () => undefined,
+        );
     }, wishEveryMs);
     const inner: PhaseContext = { ...cx, signal: AbortSignal.any([cx.signal, yielding.signal]) };
     const seen: Watched[] = [];
@@ -49,7 +53,12 @@ export const watch: Phase = {
       for (const row of open) seen.push(await watchRun(inner, locked, row));
     } catch (error) {
       if (yielding.signal.aborted && !cx.signal.aborted) {
-        return { outcome: 'passed', sentence: 'the watch made room for a rollback that waits', findings: [note('watch-yielded', 'a rollback waits for the lock; the next watch continues')], next: [] };
+        return {
+          outcome: 'passed',
+          sentence: 'the watch made room for a rollback that waits',
+          findings: [note('watch-yielded', 'a rollback waits for the lock; the next watch continues')],
+          next: [],
+        };
       }
       throw error;
     } finally {
@@ -63,7 +72,10 @@ export const watch: Phase = {
       outcome: red.length === 0 ? 'passed' : 'failed',
       sentence:
         red.length === 0
-          ? `${plural(seen.length, 'run')} watched: nothing is lost, ${plural(seen.reduce((n, s) => n + s.drained, 0), 'key')} carried to the retired side`
+          ? `${plural(seen.length, 'run')} watched: nothing is lost, ${plural(
+              seen.reduce((n, s) => n + s.drained, 0),
+              'key',
+            )} carried to the retired side`
           : `the watch of run ${red.map((s) => s.row.id).join(', ')} found something wrong`,
       findings: seen.flatMap((s) => s.findings),
       checks: seen.flatMap((s) => s.checks),
@@ -71,7 +83,10 @@ export const watch: Phase = {
       sections: seen.map((s) => s.section),
       run: newest?.row.id ?? null,
       rollback: newest?.rollback ?? null,
-      next: red.length === 0 ? [{ who: 'nobody', what: `cleanup is due after ${newest?.row.retainUntil ?? ''}` }] : [{ who: 'a maintainer', what: 'read the findings; roll back if data is in doubt (rollback with the run id)' }],
+      next:
+        red.length === 0
+          ? [{ who: 'nobody', what: `cleanup is due after ${newest?.row.retainUntil ?? ''}` }]
+          : [{ who: 'a maintainer', what: 'read the findings; roll back if data is in doubt (rollback with the run id)' }],
     };
   },
 };
@@ -113,17 +128,31 @@ async function watchRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
     if (reader === undefined) continue;
     const before = startShape.parse((await Journal.readEvidence(reader, row.id))['start']).unvalidated;
     const loose = (await unvalidated(reader, plan.schemas)).filter((u) => !before.includes(`${display(u.relation)}.${u.name}`));
-    checks.push({ name: `foreign keys of ${l.name} validated`, criterion: 'foreign-keys', expected: 'all but those that were not before', actual: loose.length === 0 ? 'all but those that were not before' : loose.map((u) => u.name).join(', '), verdict: loose.length === 0 ? 'pass' : 'fail' });
+    checks.push({
+      name: `foreign keys of ${l.name} validated`,
+      criterion: 'foreign-keys',
+      expected: 'all but those that were not before',
+      actual: loose.length === 0 ? 'all but those that were not before' : loose.map((u) => u.name).join(', '),
+      verdict: loose.length === 0 ? 'pass' : 'fail',
+    });
     if (l.name === 'production') checks.push(...(await runQueries(reader, plan.watch.queries, plan.schemas)));
   }
   if (plan.watch.health !== null) checks.push(await health(plan.watch.health, cx.signal));
   for (const check of checks.filter((c) => c.verdict !== 'pass')) {
-    findings.push(block(check.criterion === 'application' ? 'health-failed' : 'query-unexpected', `${check.name}: expected ${check.expected}, found ${check.actual}`, { object: check.name }));
+    findings.push(
+      block(check.criterion === 'application' ? 'health-failed' : 'query-unexpected', `${check.name}: expected ${check.expected}, found ${check.actual}`, {
+        object: check.name,
+      }),
+    );
   }
   const outcome = findings.some((f) => f.severity === 'block') ? 'red' : 'green';
   const rollback: RollbackState = { possible: blocking.length === 0, until: row.retainUntil, rehearsed: null, backlog: all.backlog, blockedBy: blocking };
   for (const l of own) {
-    await l.journal.watched(row.id, { outcome, backlog: all.backlog, body: { findings: findings.map((f) => ({ code: f.code, message: f.message, object: f.object ?? '' })), blocking: blocking.length } });
+    await l.journal.watched(row.id, {
+      outcome,
+      backlog: all.backlog,
+      body: { findings: findings.map((f) => ({ code: f.code, message: f.message, object: f.object ?? '' })), blocking: blocking.length },
+    });
   }
   const section: Section = {
     title: `Run ${row.id}`,
@@ -135,11 +164,26 @@ async function watchRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
       ...blocking.map((f) => [`blocked: ${f.object ?? f.code}`, `${f.message}${f.keys === undefined ? '' : ` (keys: ${f.keys.join(', ')})`}`]),
     ],
   };
-  return { row, outcome, findings: [...findings, ...blocking.map((f) => ({ ...f, severity: 'warn' as const }))], checks, tables: all.tables, drained: all.drained, rollback, section };
+  return {
+    row,
+    outcome,
+    findings: [...findings, ...blocking.map((f) => ({ ...f, severity: 'warn' as const }))],
+    checks,
+    tables: all.tables,
+    drained: all.drained,
+    rollback,
+    section,
+  };
 }
 
 async function health(address: string, signal: AbortSignal): Promise<Check> {
-  const check = (actual: string, verdict: Check['verdict']): Check => ({ name: `health ${address}`, criterion: 'application', expected: 'a status from 200 to 299', actual, verdict });
+  const check = (actual: string, verdict: Check['verdict']): Check => ({
+    name: `health ${address}`,
+    criterion: 'application',
+    expected: 'a status from 200 to 299',
+    actual,
+    verdict,
+  });
   try {
     const response = await fetch(address, { signal: AbortSignal.any([signal, AbortSignal.timeout(15_000)]), redirect: 'follow' });
     await response.body?.cancel();
@@ -156,7 +200,9 @@ async function busy(cx: PhaseContext, open: readonly RunRow[], finding: Finding)
   const late = cx.clock.now().getTime() - oldest > watchEveryMs;
   return {
     outcome: late ? 'failed' : 'passed',
-    sentence: late ? `busy, and the last watch is from ${new Date(oldest).toISOString()}: more than 36 hours ago` : 'busy: another run holds the lock; the next watch will look',
+    sentence: late
+      ? `busy, and the last watch is from ${new Date(oldest).toISOString()}: more than 36 hours ago`
+      : 'busy: another run holds the lock; the next watch will look',
     findings: [late ? finding : { ...finding, severity: 'note' }],
     next: late ? [{ who: 'a maintainer', what: 'see which session holds the lock' }] : [],
   };
@@ -165,6 +211,9 @@ async function busy(cx: PhaseContext, open: readonly RunRow[], finding: Finding)
 async function raise(cx: PhaseContext, seen: Watched): Promise<void> {
   if (cx.github === null) return;
   const lines = seen.findings.filter((f) => f.severity === 'block').map((f) => `- \`${f.code}\` ${f.message}${f.hint === undefined ? '' : ` ${f.hint}`}`);
-  const url = await cx.github.raiseIssue(`Lossless: watch of run ${seen.row.id} is red`, [`The daily watch of run \`${seen.row.id}\` (plan ${seen.row.planName}) found:`, '', ...lines, '', cx.invocation.url].join('\n'));
+  const url = await cx.github.raiseIssue(
+    `Lossless: watch of run ${seen.row.id} is red`,
+    [`The daily watch of run \`${seen.row.id}\` (plan ${seen.row.planName}) found:`, '', ...lines, '', cx.invocation.url].join('\n'),
+  );
   cx.report({ type: 'said', text: `issue: ${url}` });
 }

@@ -62,7 +62,8 @@ interface Shape {
 const restMs = 15;
 
 /** A text array literal of the key columns: the same whatever their types are before and after. */
-const keyOf = (alias: string, key: readonly string[]): Sql => glue`ARRAY[${join(key.map((c) => glue`${ident(alias)}.${ident(c)}::pg_catalog.text`))}]::pg_catalog.text`;
+const keyOf = (alias: string, key: readonly string[]): Sql =>
+  glue`ARRAY[${join(key.map((c) => glue`${ident(alias)}.${ident(c)}::pg_catalog.text`))}]::pg_catalog.text`;
 
 /** `alias.k1 = 'v1' AND …` with untyped literals, so that the statement parses for text and uuid alike. */
 const keyIs = (alias: string, key: readonly string[], text: string): Sql =>
@@ -124,7 +125,13 @@ export async function startWriters(open: () => Promise<Db>, tables: readonly Wri
       for (const w of writers) await w.remove();
       const errors: Record<string, number> = {};
       for (const w of writers) for (const [state, n] of Object.entries(w.errors)) errors[state] = (errors[state] ?? 0) + n;
-      return { acknowledged: writers.reduce((n, w) => n + w.acknowledged, 0), lost, errors, longestMs: Math.max(0, ...writers.map((w) => w.longestMs)), unwritten };
+      return {
+        acknowledged: writers.reduce((n, w) => n + w.acknowledged, 0),
+        lost,
+        errors,
+        longestMs: Math.max(0, ...writers.map((w) => w.longestMs)),
+        unwritten,
+      };
     },
   };
 }
@@ -144,11 +151,21 @@ async function shapeOf(db: Db, { relation, fit }: WriterTable): Promise<Shape | 
     if (made === null) return `no fresh value can be made for the unique index ${unique.index}`;
     fresh.set(made[0]?.name ?? '', made[1]);
   }
-  const templates = await db.rows<{ key: string }>('proof/writer-templates', { names: { table: relation }, parts: { key: keyOf('t', key), fit: fit ?? fromCatalog('true') } });
+  const templates = await db.rows<{ key: string }>('proof/writer-templates', {
+    names: { table: relation },
+    parts: { key: keyOf('t', key), fit: fit ?? fromCatalog('true') },
+  });
   if (templates.length === 0) return 'it has no row that could be copied';
   const inUnique = new Set(uniques.flatMap((u) => u.columns));
   const updatable = columns.find((c) => !c.computed && !c.referencing && !inUnique.has(c.name));
-  return { relation, key, columns: columns.filter((c) => !filled.has(c.name)).map((c) => c.name), fresh, updatable: updatable?.name ?? null, templates: templates.map((t) => t.key) };
+  return {
+    relation,
+    key,
+    columns: columns.filter((c) => !filled.has(c.name)).map((c) => c.name),
+    fresh,
+    updatable: updatable?.name ?? null,
+    templates: templates.map((t) => t.key),
+  };
 }
 
 async function firstOf<T, R>(values: readonly T[], make: (value: T) => Promise<R | null>): Promise<readonly [T, R] | null> {
@@ -164,7 +181,8 @@ const sample = async (db: Db, relation: Relation, column: string): Promise<strin
 
 /** Text that looks like a uuid stays one: the plan may turn it into the type. */
 function freshFor(column: Column, seen: string | null): (() => string) | null {
-  if (column.base === 'uuid' || (column.category === 'S' && seen !== null && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(seen))) return () => randomUUID();
+  if (column.base === 'uuid' || (column.category === 'S' && seen !== null && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(seen)))
+    return () => randomUUID();
   if (column.category === 'S') {
     const length = Math.min(column.length ?? 24, 24);
     return length < 10 ? null : () => randomBytes(12).toString('hex').slice(0, length);
@@ -259,7 +277,10 @@ class Writer {
     const lost: string[] = [];
     for (const [own, row] of this.rows) {
       const value = updatable === null ? fromCatalog('NULL::pg_catalog.text') : glue`t.${ident(updatable)}::pg_catalog.text`;
-      const found = await this.db.rows<{ value: string | null }>('proof/writer-read', { names: { table: relation }, parts: { value, own: keyIs('t', key, own) } });
+      const found = await this.db.rows<{ value: string | null }>('proof/writer-read', {
+        names: { table: relation },
+        parts: { value, own: keyIs('t', key, own) },
+      });
       const there = found[0];
       if (row.alive !== (there !== undefined)) lost.push(`${display(relation)} ${own}: ${row.alive ? 'written, not found' : 'deleted, found again'}`);
       else if (there !== undefined && row.value !== undefined && there.value !== row.value) lost.push(`${display(relation)} ${own}: an update is missing`);
@@ -269,6 +290,7 @@ class Writer {
 
   async remove(): Promise<void> {
     const { relation, key } = this.shape;
-    for (const [own, row] of this.rows) if (row.alive) await this.db.change('proof/writer-delete', { names: { table: relation }, parts: { own: keyIs('t', key, own) } });
+    for (const [own, row] of this.rows)
+      if (row.alive) await this.db.change('proof/writer-delete', { names: { table: relation }, parts: { own: keyIs('t', key, own) } });
   }
 }

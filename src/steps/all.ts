@@ -47,7 +47,8 @@ export interface StepOfRun {
 
 const kindOf = (work: Work, step: StepOfRun): AnyStep => {
   const kind = work.kinds[step.kind];
-  if (kind === undefined) throw new NotProved(`step ${step.id}: this version knows no kind "${step.kind}"`, { hint: 'Use the version of Lossless that began the run.' });
+  if (kind === undefined)
+    throw new NotProved(`step ${step.id}: this version knows no kind "${step.kind}"`, { hint: 'Use the version of Lossless that began the run.' });
   return kind;
 };
 
@@ -59,7 +60,19 @@ const arenaOf = (work: Work, step: StepOfRun): Arena => {
 
 function readContext(work: Work, step: StepOfRun): ReadContext {
   const { run, plan, files, budget, clock, report, signal, allow } = work;
-  return { db: arenaOf(work, step).reader, stepId: step.id, run, plan, files, budget, clock, report, signal, allow, approved: work.approved?.[step.id] ?? null };
+  return {
+    db: arenaOf(work, step).reader,
+    stepId: step.id,
+    run,
+    plan,
+    files,
+    budget,
+    clock,
+    report,
+    signal,
+    allow,
+    approved: work.approved?.[step.id] ?? null,
+  };
 }
 
 function stepContext(work: Work, step: StepOfRun): StepContext {
@@ -162,7 +175,9 @@ export async function applyAll(work: Work, steps: readonly StepOfRun[]): Promise
     if (wrong.length > 0 || failedChecks.length > 0) {
       const text = [...wrong.map((f) => f.message), ...failedChecks.map((c) => `${c.name}: expected ${c.expected}, found ${c.actual}`)].join('; ');
       await journal.stepState(work.run, step.id, 'failed', text);
-      throw new NotProved(`step ${step.id} could not be verified: ${text}`, { hint: 'The step counts as failed. Read the findings, correct the plan or the data, and begin again.' });
+      throw new NotProved(`step ${step.id} could not be verified: ${text}`, {
+        hint: 'The step counts as failed. Read the findings, correct the plan or the data, and begin again.',
+      });
     }
     await journal.stepState(work.run, step.id, 'verified');
   }
@@ -221,7 +236,10 @@ export async function undoAfter(work: Work, rows: readonly StepRow[], thrown: un
     await undoAll(work, rows);
     return { undone: true, failure: thrown };
   } catch (error) {
-    return { undone: false, failure: new AggregateError([toFailure(thrown), toFailure(error)], `${toFailure(thrown).message}; and the undo failed too: ${toFailure(error).message}`) };
+    return {
+      undone: false,
+      failure: new AggregateError([toFailure(thrown), toFailure(error)], `${toFailure(thrown).message}; and the undo failed too: ${toFailure(error).message}`),
+    };
   }
 }
 
@@ -249,7 +267,13 @@ export async function watchAll(work: Work, rows: readonly StepRow[]): Promise<Wa
 
 /** Tables with rows that cleanup will drop, per database. */
 export function retiredAll(work: Work, rows: readonly StepRow[]): readonly { readonly row: StepRow; readonly relation: Relation }[] {
-  return rows.flatMap((row) => (row.receipt === null || row.state === 'cleaned' ? [] : kindOf(work, row).retired(row.spec, row.receipt).map((relation) => ({ row, relation }))));
+  return rows.flatMap((row) =>
+    row.receipt === null || row.state === 'cleaned'
+      ? []
+      : kindOf(work, row)
+          .retired(row.spec, row.receipt)
+          .map((relation) => ({ row, relation })),
+  );
 }
 
 export async function canCleanupAll(work: Work, rows: readonly StepRow[]): Promise<readonly Finding[]> {
