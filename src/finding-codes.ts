@@ -149,7 +149,8 @@ export const findingCodes = {
   'drift-unused-tables': 'Tables are empty, or have rows that the statistics know no use of.',
   'drift-layout': 'Column order, comments or names of keys and indexes differ; this changes nothing for the application.',
   'drift-same-database': 'production-url and development-url lead to the same database.',
-  'drift-drizzle-later': 'Without development-url there is nothing to compare with: comparing with the schema of Drizzle migrations comes with a later version.',
+  'drift-drizzle-later':
+    'Without development-url there is nothing to compare with: comparing with the schema of Drizzle migrations comes with a later version.',
 } as const satisfies Record<string, string>;
 
 export type FindingCode = keyof typeof findingCodes;
