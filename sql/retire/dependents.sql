@@ -33,7 +33,7 @@ LEFT JOIN pg_namespace n ON n.oid = v.relnamespace
 LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
 LEFT JOIN pg_class kc ON kc.oid = k.conrelid
 LEFT JOIN pg_namespace kn ON kn.oid = kc.relnamespace
-CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) i
+CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) i
 WHERE NOT EXISTS (SELECT FROM part q WHERE q.class = d.classid AND q.oid = d.objid)
   AND (k.oid IS NULL OR k.conparentid = 0)
 ORDER BY 1, 2, 3

@@ -82,7 +82,8 @@ export async function dropHome(db: Db, schema: string): Promise<void> {
 }
 
 const parentsOf = (moves: readonly Moved[]): readonly Relation[] => moves.flatMap((m) => m.keys.map((k) => k.parent));
-const lockList = (relations: readonly Relation[]): Sql => {
+/** Quoted, each once, in one order for everybody; '' when there are none. */
+export const lockList = (relations: readonly Relation[]): Sql => {
   const unique = new Map(relations.map((r) => [display(r), r]));
   return join([...unique.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, r]) => ident(r)));
 };
@@ -177,10 +178,11 @@ const back = (parent: Relation, away: readonly Moved[]): Relation => {
   return moved === undefined ? parent : at(moved);
 };
 
-const json = (value: unknown): Sql => literal(JSON.stringify(value));
-const unvalidated = (definition: string): string => (/ NOT (VALID|ENFORCED)$/.test(definition) ? definition : `${definition} NOT VALID`);
+export const json = (value: unknown): Sql => literal(JSON.stringify(value));
+export const unvalidated = (definition: string): string => (/ NOT (VALID|ENFORCED)$/.test(definition) ? definition : `${definition} NOT VALID`);
 
-async function validate(cx: StepContext, m: Moved, key: DroppedKey): Promise<void> {
+/** Validates a key that was made again; one whose rows lost their parent meanwhile stays NOT VALID and is reported. */
+export async function validate(cx: StepContext, m: Relation & { readonly oid: number }, key: Pick<DroppedKey, 'name'>): Promise<void> {
   const now = (await whereabouts(cx.db, [m.oid])).get(m.oid)?.keys.find((k) => k.name === key.name);
   if (now === undefined || now.valid) return;
   try {
@@ -217,13 +219,17 @@ export async function whereabouts(db: ReadDb, oids: readonly number[]): Promise<
   return new Map(rows.map((r) => [r.oid, r]));
 }
 
+/** `LOCK TABLE … IN … MODE`, or `otherwise` when there is no table. */
+export const lockTables = (locks: Sql, mode: 'SHARE UPDATE EXCLUSIVE' | 'ACCESS EXCLUSIVE', otherwise: 'SELECT 1' | 'NULL'): Sql =>
+  locks === '' ? fromCatalog(otherwise) : glue`LOCK TABLE ${locks} IN ${fromCatalog(mode)} MODE`;
+
 /** Sends a DO block as one message within the lock budget; returns the milliseconds from its lock request to commit and reports them. */
 export async function underLock(cx: StepContext, locks: Sql, body: Sql, about: string): Promise<number> {
   return cx.db.session('swap', async (db) => {
     const budget = literal(`${String(cx.budget.maxLockMs)}ms`);
     // bounds the commit too; older servers have only the timeout of the statement
     const limit = db.version >= 170000 ? glue`SET LOCAL transaction_timeout = ${budget}` : glue`SET LOCAL idle_in_transaction_session_timeout = ${budget}`;
-    const frame = render('retire/message', { parts: { locks, budget, limit, body: literal(body) } });
+    const frame = render('retire/message', { parts: { first: lockTables(locks, 'SHARE UPDATE EXCLUSIVE', 'SELECT 1'), budget, limit, body: literal(body) } });
     await db.message([frame], { about });
     const { ms } = await db.one<{ ms: number }>('retire/locked-for');
     cx.report({ type: 'sql', step: cx.stepId, text: frame });

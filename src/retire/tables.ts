@@ -106,11 +106,11 @@ export async function useOf(db: ReadDb, oids: readonly number[]): Promise<readon
   return oids.length === 0 ? [] : db.rows<TableUse>('retire/use', { values: [oids] });
 }
 
-/** The run whose journal says that it retired this relation and did not bring it back; null when nothing proves it (DECISIONS 15). */
-export async function retiredBy(db: ReadDb, table: Relation | { readonly schema: string }): Promise<RunId | null> {
+/** The run whose journal says that it retired this table, or this whole schema, and did not bring it back; null when nothing proves it (DECISIONS 15). */
+export async function retiredBy(db: ReadDb, what: Relation | { readonly namespace: string }): Promise<RunId | null> {
   const journal = await db.one<{ found: boolean }>('journal/exists');
   if (!journal.found) return null;
-  const rows = await db.rows<{ run: RunId }>('retire/proven', { values: [JSON.stringify([table])] });
+  const rows = await db.rows<{ run: RunId }>('retire/proven', { values: [JSON.stringify([what])] });
   return rows[0]?.run ?? null;
 }
 
