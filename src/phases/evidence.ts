@@ -98,7 +98,7 @@ export async function findEvidence<T extends { planDigest: string; planId: strin
 ): Promise<Found<T>> {
   const store = await cx.store();
   const run = cx.inputs['run-id'];
-  const files = (await store.list(`lossless-${database}-${run === '' ? '' : `${run}-`}`)).filter((f) => f.name.endsWith(`.${suffix}`));
+  const files = (await store.list(`lossless-${database}-`)).filter((f) => f.name.endsWith(`.${suffix}`));
   const where = run === '' ? 'the store' : `run ${run}`;
   let other: T | null = null;
   for (const file of files) {

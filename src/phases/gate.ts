@@ -1,10 +1,9 @@
 import { block } from '../finding.js';
-import type { Plan } from '../plan/plan.js';
 import { kindNamed } from '../steps/index.js';
 import { binding, findEvidence, putEvidence, rehearsalShape, type Approval } from './evidence.js';
 import { humanGate } from './human-gate.js';
 import type { Phase } from './phase.js';
-import { Refusal } from './refusal.js';
+import { Refusal, requirePlan } from './refusal.js';
 
 /** Fixes what was approved: the newest passed rehearsal of this very plan. */
 export const gate: Phase = {
@@ -13,7 +12,7 @@ export const gate: Phase = {
   needs: () => [],
   writes: 'nothing',
   async run(cx) {
-    const plan = cx.plan as Plan;
+    const plan = requirePlan(cx);
     const rehearsal = await findEvidence(cx, plan, 'production', 'rehearsal.json', rehearsalShape, 'rehearse');
     if (rehearsal.body.outcome !== 'passed') {
       throw new Refusal([

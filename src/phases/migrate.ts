@@ -5,6 +5,7 @@ import { newRunId, type RunRow, type StepRow } from '../journal/journal.js';
 import type { RunId } from '../names.js';
 import { accept } from '../plan/hazards.js';
 import type { Plan } from '../plan/plan.js';
+import type { Check } from '../report/event.js';
 import { runQueries } from '../proof/workload.js';
 import { applyAll, holdsOf, preflightAll, undoAfter, type Proof, type StepOfRun, type Work } from '../steps/all.js';
 import { steps as kinds } from '../steps/index.js';
@@ -16,7 +17,7 @@ import { humanGate } from './human-gate.js';
 import { maintenanceOff, maintenanceOn, runText, workingDirectoryOf, type Commands } from './maintenance.js';
 import type { Phase, PhaseContext, PhaseResult } from './phase.js';
 import { planEntry } from './plan-of-run.js';
-import { refuseIfBlocked, Refusal } from './refusal.js';
+import { refuseIfBlocked, Refusal, requirePlan } from './refusal.js';
 import { schemaFingerprint } from './schema-fingerprint.js';
 import { startOf } from './start.js';
 
@@ -30,7 +31,7 @@ export const migrate: Phase = {
   needs: (plan) => ['production-url', ...(plan !== null && databasesOf(plan).includes('development') ? (['development-url'] as const) : [])],
   writes: 'target',
   async run(cx) {
-    const plan = cx.plan as Plan;
+    const plan = requirePlan(cx);
     const locked = await lockDatabases(cx, databasesOf(plan), true);
     const runs = (await Promise.all(locked.map((l) => l.journal.runs()))).flat();
     const same = runs.find((r) => r.planDigest === plan.digest && ['migrating', 'migrated', 'failed', 'rolling-back'].includes(r.state));
@@ -123,7 +124,7 @@ export const migrate: Phase = {
     };
     let deployed = false;
     let proof: Proof;
-    let checks: PhaseResult['checks'] = [];
+    let checks: readonly Check[];
     try {
       if (plan.maintenance !== null) {
         underMaintenance = true;
@@ -162,7 +163,7 @@ export const migrate: Phase = {
     }
     await setRunState(locked, run, 'migrated');
     await off();
-    return migrated(cx, plan, run, proof, [...checks], findings, rehearsal.id);
+    return migrated(cx, plan, run, proof, checks, findings, rehearsal.id);
   },
 };
 
@@ -260,7 +261,7 @@ function migrated(
   plan: Plan,
   run: RunId,
   proof: Proof,
-  checks: NonNullable<PhaseResult['checks']>,
+  checks: readonly Check[],
   findings: readonly Finding[],
   rehearsalId: string,
 ): PhaseResult {

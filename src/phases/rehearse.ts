@@ -20,7 +20,7 @@ import { databasesOf, plural, workOf, type RealDatabase } from './arenas.js';
 import { binding, putEvidence, type Rehearsal } from './evidence.js';
 import { runText, workingDirectoryOf } from './maintenance.js';
 import type { Phase, PhaseContext, PhaseResult } from './phase.js';
-import { refuseIfBlocked } from './refusal.js';
+import { refuseIfBlocked, requirePlan } from './refusal.js';
 import { sweep } from './sweep.js';
 
 const workloadRounds = 5;
@@ -50,7 +50,7 @@ export const rehearse: Phase = {
   needs: () => [],
   writes: 'staging',
   async run(cx) {
-    const plan = cx.plan as Plan;
+    const plan = requirePlan(cx);
     refuseIfBlocked(accept(plan.findings, cx.settings.allow));
     return onClones(cx, plan, databasesOf(plan), [], (stages) => rehearseOn(cx, plan, stages));
   },
@@ -399,7 +399,9 @@ async function writersFor(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
     parts.push(await startWriters(() => cx.open(s.target, 'command', 'lossless synthetic writer'), [...tables.values()], cx.clock, cx.signal));
   }
   return {
-    pause: async () => void (await Promise.all(parts.map((p) => p.pause()))),
+    pause: async () => {
+      await Promise.all(parts.map((p) => p.pause()));
+    },
     resume: () => parts.forEach((p) => p.resume()),
     check: async () => (await Promise.all(parts.map((p) => p.check()))).flat(),
     stop: async () => {

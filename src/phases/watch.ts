@@ -35,7 +35,7 @@ export const watch: Phase = {
     try {
       locked = await lockDatabases(cx, names, false);
     } catch (error) {
-      if (error instanceof Refusal && error.findings[0].code === 'run-active') return await busy(cx, open, error.findings[0]);
+      if (error instanceof Refusal && error.findings[0].code === 'run-active') return busy(cx, open, error.findings[0]);
       throw error;
     }
     const yielding = new AbortController();

@@ -104,7 +104,7 @@ export async function startWriters(open: () => Promise<Db>, tables: readonly Wri
     }
   });
   const quiet = async (): Promise<void> => {
-    if (paused === null) paused = new Promise((resolve) => (release = resolve));
+    paused ??= new Promise((resolve) => (release = resolve));
     await Promise.all(writers.map((w) => w.idle()));
   };
   const check = async (): Promise<readonly string[]> => (await Promise.all(writers.map((w) => w.check()))).flat();
@@ -143,7 +143,7 @@ async function shapeOf(db: Db, { relation, fit }: WriterTable): Promise<Shape | 
   if (key === undefined) return 'it has no key';
   const byName = new Map(columns.map((c) => [c.name, c]));
   const fresh = new Map<string, () => string>();
-  const filled = new Set(columns.filter((c) => c.computed || /nextval\(/.test(c.default_expression ?? '')).map((c) => c.name));
+  const filled = new Set(columns.filter((c) => c.computed || (c.default_expression ?? '').includes('nextval(')).map((c) => c.name));
   for (const unique of uniques) {
     if (unique.columns.some((c) => fresh.has(c) || filled.has(c))) continue;
     const candidates = unique.columns.map((c) => byName.get(c)).filter((c) => c !== undefined && !c.referencing);

@@ -6,7 +6,7 @@ import type { Db } from '../pg/db.js';
 import type { PlanFiles, PlanFrame } from '../plan/plan.js';
 import type { Clock, Exec, Report } from '../ports.js';
 import type { Check, Doing, TableAccount } from '../report/event.js';
-import type { AnyStep, Budget, Json, Preflight, ReadContext, StepContext, Verified, Watched } from './step.js';
+import type { AnyStep, Budget, Json, ReadContext, StepContext } from './step.js';
 
 /** One database that a run works on: its sessions and its journal. */
 export interface Arena {
@@ -118,7 +118,7 @@ export async function preflightAll(work: Work, steps: readonly StepOfRun[]): Pro
   const counts: Record<string, Readonly<Record<string, number>>> = {};
   const done: string[] = [];
   for (const step of steps) {
-    const result = await during(work, step, 'preflight', () => kindOf(work, step).preflight(readContext(work, step), step.spec) as Promise<Preflight>);
+    const result = await during(work, step, 'preflight', () => kindOf(work, step).preflight(readContext(work, step), step.spec));
     for (const finding of named(step, result.findings)) {
       findings.push(finding);
       work.report({ type: 'found', finding });
@@ -185,7 +185,7 @@ export async function applyAll(work: Work, steps: readonly StepOfRun[]): Promise
 }
 
 async function verifyOne(work: Work, step: StepOfRun, receipt: Json): Promise<Proof> {
-  const verified = await during(work, step, 'verify', () => kindOf(work, step).verify(readContext(work, step), step.spec, receipt) as Promise<Verified>);
+  const verified = await during(work, step, 'verify', () => kindOf(work, step).verify(readContext(work, step), step.spec, receipt));
   const findings = named(step, verified.findings);
   for (const finding of findings) work.report({ type: 'found', finding });
   return { ...verified, findings };
@@ -210,7 +210,7 @@ export async function canUndoAll(work: Work, rows: readonly StepRow[]): Promise<
   const findings: Finding[] = [];
   for (const row of rows) {
     if (row.receipt === null || row.state === 'undone' || row.state === 'planned') continue;
-    findings.push(...named(row, await (kindOf(work, row).canUndo(readContext(work, row), row.spec, row.receipt) as Promise<readonly Finding[]>)));
+    findings.push(...named(row, await (kindOf(work, row).canUndo(readContext(work, row), row.spec, row.receipt))));
   }
   return findings;
 }
@@ -255,7 +255,7 @@ export async function watchAll(work: Work, rows: readonly StepRow[]): Promise<Wa
   const all = { findings: [] as Finding[], blocking: [] as Finding[], drained: 0, backlog: 0, tables: [] as TableAccount[] };
   for (const row of rows) {
     if (row.receipt === null || (row.state !== 'verified' && row.state !== 'applied')) continue;
-    const seen = await during(work, row, 'watch', () => kindOf(work, row).watch(stepContext(work, row), row.spec, row.receipt) as Promise<Watched>);
+    const seen = await during(work, row, 'watch', () => kindOf(work, row).watch(stepContext(work, row), row.spec, row.receipt));
     all.findings.push(...named(row, seen.findings));
     all.blocking.push(...named(row, seen.blocking));
     all.tables.push(...seen.tables);
@@ -280,7 +280,7 @@ export async function canCleanupAll(work: Work, rows: readonly StepRow[]): Promi
   const findings: Finding[] = [];
   for (const row of rows) {
     if (row.receipt === null || row.state === 'cleaned') continue;
-    findings.push(...named(row, await (kindOf(work, row).canCleanup(readContext(work, row), row.spec, row.receipt) as Promise<readonly Finding[]>)));
+    findings.push(...named(row, await (kindOf(work, row).canCleanup(readContext(work, row), row.spec, row.receipt))));
   }
   return findings;
 }
