@@ -9,8 +9,11 @@ const files = walk(join(root, 'sql')).sort();
 const faults = [];
 const entries = files.map((file) => {
   const text = readFileSync(file, 'utf8').trimEnd();
-  const name = relative(join(root, 'sql'), file).replace(/\.sql$/, '').replaceAll('\\', '/');
-  if (!text.startsWith('-- ')) faults.push(`${relative(root, file)}:1: the first line must be a comment that says what it asks or does and which lock it takes`);
+  const name = relative(join(root, 'sql'), file)
+    .replace(/\.sql$/, '')
+    .replaceAll('\\', '/');
+  if (!text.startsWith('-- '))
+    faults.push(`${relative(root, file)}:1: the first line must be a comment that says what it asks or does and which lock it takes`);
   return `  ${JSON.stringify(name)}: ${JSON.stringify(text)},`;
 });
 if (faults.length > 0) {
@@ -22,5 +25,7 @@ const target = join(root, 'src/generated/sql.ts');
 let before = '';
 try {
   before = readFileSync(target, 'utf8');
-} catch {}
+} catch {
+  // The first build.
+}
 if (before !== out) writeFileSync(target, out);

@@ -37,7 +37,7 @@ export interface Store {
   put(name: string, path: string): Promise<StoredFile>;
   /** Fetches `name` into the existing directory `into`, verified against the stored digest; returns the path. Missing: UserError that names it and where it was looked for. */
   get(name: string, into: string): Promise<string>;
-  /** Names in the store, newest first, that start with `prefix` (of the run given by the input run-id, or this run). */
+  /** Names in the store, newest first, that start with `prefix`: of this run and of the run given by the input run-id (a directory without run-id: of all). */
   list(prefix: string): Promise<readonly StoredFile[]>;
 }
 export interface StoredFile {

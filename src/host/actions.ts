@@ -83,7 +83,7 @@ function actionsHost(redact: Redactor): Host {
   };
   let opened: Promise<Store> | null = null;
   const store = (): Promise<Store> =>
-    (opened ??= openStore(inputs.store, inputs['run-id'], () =>
+    (opened ??= openStore(inputs.store, inputs['run-id'] === '' ? [] : [inputs['run-id'], invocation.run], () =>
       githubStore({
         runId: inputs['run-id'],
         thisRun: invocation.run,

@@ -86,7 +86,7 @@ async function terminalHost(options: TerminalOptions, redact: ReturnType<typeof 
     scratch,
     signal,
     github: null,
-    store: () => openStore(inputs.store, inputs['run-id'], null),
+    store: () => openStore(inputs.store, inputs['run-id'] === '' ? [] : [inputs['run-id'], invocation.run], null),
     mask,
     async finish(raw) {
       show.close();

@@ -12,9 +12,9 @@ const SIDECAR = '.sha256';
 /**
  * Files in one directory (0700, files 0600). Each has a sidecar `<name>.sha256` in the format of sha256sum, written first, so that a
  * file that is visible can always be verified. A name appears by link(2): complete or not at all, and never over another.
- * @param runId when not '', list shows only that run's files (`…-<run>-<attempt>.…`)
+ * @param runs when not empty, list shows only files of these runs (`…-<run>-<attempt>.…`)
  */
-export function directoryStore(directory: string, runId = ''): Store {
+export function directoryStore(directory: string, runs: readonly string[] = []): Store {
   const root = resolve(directory);
   const ready = (async (): Promise<void> => {
     await mkdir(root, { recursive: true, mode: 0o700 });
@@ -76,7 +76,11 @@ export function directoryStore(directory: string, runId = ''): Store {
       const all = await readdir(root);
       const names = all.filter(
         (n) =>
-          n.startsWith(prefix) && !n.startsWith('.') && !n.endsWith(SIDECAR) && all.includes(`${n}${SIDECAR}`) && (runId === '' || n.includes(`-${runId}-`)),
+          n.startsWith(prefix) &&
+          !n.startsWith('.') &&
+          !n.endsWith(SIDECAR) &&
+          all.includes(`${n}${SIDECAR}`) &&
+          (runs.length === 0 || runs.some((run) => n.includes(`-${run}-`))),
       );
       const files = await Promise.all(names.map(described));
       // Names carry run and attempt, so they break ties of a file system with coarse times.

@@ -8,7 +8,7 @@ import { CommandFailed, UserError, type Failure } from '../../errors.js';
 import type { Store, StoredFile } from '../../ports.js';
 
 export interface GithubStoreOptions {
-  /** run whose artifacts are read; '' or this run's own: no token needed */
+  /** another run whose artifacts are read beside this run's own; '' or this run: no token needed */
   readonly runId: string;
   readonly thisRun: string;
   /** owner/name */
@@ -22,6 +22,11 @@ export interface GithubStoreOptions {
   readonly scratch: string;
 }
 
+interface Located {
+  readonly artifact: Artifact;
+  readonly find: FindOptions;
+}
+
 const DAY_MS = 86_400_000;
 const TRIES = 3;
 
@@ -33,7 +38,7 @@ export async function githubStore(options: GithubStoreOptions): Promise<Store> {
   const { DefaultArtifactClient } = await import('@actions/artifact');
   const client = new DefaultArtifactClient();
   const foreign = options.runId !== '' && options.runId !== options.thisRun;
-  const where = `run ${foreign ? options.runId : options.thisRun} of ${options.repository}`;
+  const where = `run ${options.thisRun}${foreign ? ` and run ${options.runId}` : ''} of ${options.repository}`;
   if (foreign && options.token === '')
     throw new UserError(`input github-token is empty, and the artifacts of run ${options.runId} need one`, {
       hint: 'Give the job `permissions: actions: read` and pass github-token: ${{ github.token }}.',
@@ -41,16 +46,22 @@ export async function githubStore(options: GithubStoreOptions): Promise<Store> {
   if (foreign && !/^\d+$/.test(options.runId))
     throw new UserError(`run-id: found "${options.runId}", expected the number of a GitHub run`, { hint: "It is the last part of the run page's address." });
   const [repositoryOwner = '', repositoryName = ''] = options.repository.split('/');
-  const find: FindOptions = foreign ? { findBy: { token: options.token, workflowRunId: Number(options.runId), repositoryOwner, repositoryName } } : {};
+  const runs: readonly FindOptions[] = [
+    {},
+    ...(foreign ? [{ findBy: { token: options.token, workflowRunId: Number(options.runId), repositoryOwner, repositoryName } }] : []),
+  ];
   const cap = Number.parseInt(options.retentionCap, 10);
   const keptMs = (Number.isNaN(cap) ? options.retentionDays : Math.min(cap, options.retentionDays)) * DAY_MS;
 
-  const all = async (): Promise<readonly Artifact[]> => {
-    const { artifacts } = await attempt(() => client.listArtifacts({ latest: true, ...find }), where);
-    return artifacts;
+  /** What a gate of this run approves was rehearsed in another one: both are looked through, this run's first. */
+  const all = async (): Promise<readonly Located[]> => {
+    const lists = await Promise.all(
+      runs.map(async (find) => (await attempt(() => client.listArtifacts({ latest: true, ...find }), where)).artifacts.map((artifact) => ({ artifact, find }))),
+    );
+    return lists.flat();
   };
   /** Only what carries a digest can be verified, so only that counts as stored. */
-  const described = (artifact: Artifact): StoredFile | null => {
+  const described = ({ artifact }: Located): StoredFile | null => {
     const digest = /^sha256:([0-9a-f]{64})$/.exec(artifact.digest ?? '')?.[1];
     if (digest === undefined) return null;
     return { name: artifact.name, digest, bytes: artifact.size, expires: new Date((artifact.createdAt ?? new Date(0)).getTime() + keptMs) };
@@ -99,29 +110,29 @@ export async function githubStore(options: GithubStoreOptions): Promise<Store> {
     },
 
     async get(name, into) {
-      const artifact = (await all()).find((one) => one.name === name);
-      const file = artifact === undefined ? null : described(artifact);
-      if (artifact === undefined || file === null) {
-        throw new UserError(`${name} is not among the artifacts of ${where}${artifact === undefined ? '' : ' with a sha256'}`, {
+      const found = (await all()).find((one) => one.artifact.name === name);
+      const file = found === undefined ? null : described(found);
+      if (found === undefined || file === null) {
+        throw new UserError(`${name} is not among the artifacts of ${where}${found === undefined ? '' : ' with a sha256'}`, {
           hint: 'Give the run that made it as input run-id, or start again with backup: artifacts expire, and deleting a run deletes them.',
         });
       }
       const directory = await mkdtemp(join(options.scratch, 'download-'));
       try {
         const { digestMismatch } = await attempt(
-          () => client.downloadArtifact(artifact.id, { path: directory, expectedHash: `sha256:${file.digest}`, skipDecompress: true, ...find }),
+          () => client.downloadArtifact(found.artifact.id, { path: directory, expectedHash: `sha256:${file.digest}`, skipDecompress: true, ...found.find }),
           where,
         );
         const [only, ...more] = await readdir(directory);
-        const found = only === undefined || more.length > 0 ? '' : join(directory, only);
-        if (digestMismatch === true || found === '' || (await digestOf(found)) !== file.digest) {
+        const got = only === undefined || more.length > 0 ? '' : join(directory, only);
+        if (digestMismatch === true || got === '' || (await digestOf(got)) !== file.digest) {
           throw new UserError(`${name} from ${where} was changed or cut: its sha256 is not ${file.digest.slice(0, 12)}…`, {
             hint: 'Do not use this file; run the phase that writes it again.',
           });
         }
         await mkdir(into, { recursive: true, mode: 0o700 });
         const target = join(into, basename(name));
-        await rename(found, target).catch(() => copyFile(found, target));
+        await rename(got, target).catch(() => copyFile(got, target));
         return target;
       } finally {
         await rm(directory, { recursive: true, force: true });
@@ -129,8 +140,10 @@ export async function githubStore(options: GithubStoreOptions): Promise<Store> {
     },
 
     async list(prefix) {
-      const files = [...(await all())].sort((a, b) => (b.createdAt?.getTime() ?? 0) - (a.createdAt?.getTime() ?? 0) || b.id - a.id).map(described);
-      return files.filter((file) => file !== null).filter((file) => file.name.startsWith(prefix));
+      const files = [...(await all())].sort(
+        (a, b) => (b.artifact.createdAt?.getTime() ?? 0) - (a.artifact.createdAt?.getTime() ?? 0) || b.artifact.id - a.artifact.id,
+      );
+      return files.map(described).filter((file) => file !== null && file.name.startsWith(prefix)) as StoredFile[];
     },
   };
 }
