@@ -31,11 +31,15 @@ export interface Renamed {
 
 /** Sorts the differences of two images. Pure. */
 export function disagreement(production: SchemaImage, development: SchemaImage, inProduction: DatabaseFacts, inDevelopment: DatabaseFacts): Disagreement {
-  const lacks = (from: DatabaseFacts, other: DatabaseFacts): readonly SchemaFacts[] => from.schemas.filter((s) => !other.schemas.some((o) => o.name === s.name));
+  const lacks = (from: DatabaseFacts, other: DatabaseFacts): readonly SchemaFacts[] =>
+    from.schemas.filter((s) => !other.schemas.some((o) => o.name === s.name));
   const all = differences(development, production).filter((d) => d.kind !== 'schema');
   const tables = all.filter((d) => d.kind === 'table' && d.what !== 'changed');
   const within = (o: SchemaObject): boolean =>
-    tables.some(({ of }) => of.schema === o.schema && (of.name === o.parent || (o.kind === 'sequence' && ownerOf(o)?.schema === of.schema && ownerOf(o)?.name === of.name)));
+    tables.some(
+      ({ of }) =>
+        of.schema === o.schema && (of.name === o.parent || (o.kind === 'sequence' && ownerOf(o)?.schema === of.schema && ownerOf(o)?.name === of.name)),
+    );
   const remaining = all.filter((d) => !tables.includes(d) && !within(d.of));
   const inBoth = new Set(production.objects.filter((o) => o.kind === 'table').map((o) => `${o.schema}.${o.name}`));
   const types = remaining.filter((d) => d.kind === 'column' && d.fact === 'type' && inBoth.has(`${d.of.schema}.${d.of.parent ?? ''}`));
@@ -64,11 +68,21 @@ function renames(all: readonly SchemaDifference[]): { readonly renamed: readonly
   for (const missing of named.filter((d) => d.what === 'missing')) {
     const twin = named.find(
       (d) =>
-        d.what === 'extra' && !taken.has(d) && d.kind === missing.kind && d.of.schema === missing.of.schema && d.of.parent === missing.of.parent && essence(d.of) === essence(missing.of),
+        d.what === 'extra' &&
+        !taken.has(d) &&
+        d.kind === missing.kind &&
+        d.of.schema === missing.of.schema &&
+        d.of.parent === missing.of.parent &&
+        essence(d.of) === essence(missing.of),
     );
     if (twin === undefined) continue;
     taken.add(missing).add(twin);
-    renamed.push({ table: { schema: missing.of.schema, name: missing.of.parent ?? '' }, kind: missing.kind, production: twin.of.name, development: missing.of.name });
+    renamed.push({
+      table: { schema: missing.of.schema, name: missing.of.parent ?? '' },
+      kind: missing.kind,
+      production: twin.of.name,
+      development: missing.of.name,
+    });
   }
   return { renamed, taken };
 }
@@ -87,7 +101,8 @@ export interface TypeChange {
 
 /**
  * The types that columns of `shapes` ought to have: those of `others` (null: the side is its own model), and through references the type of
- * the parent's key where a text column names uuid or integer keys. The other way round nothing is proposed: making a key text is never needed.
+ * the parent's key where a text column names uuid or integer keys: when that key changes, or when the column is NOT NULL, so that it must
+ * name something. The other way round nothing is proposed: making a key text is never needed.
  */
 export function wantedTypes(shapes: readonly Shape[], others: readonly Shape[] | null, references: readonly Reference[]): readonly TypeChange[] {
   const changes: TypeChange[] = [];
@@ -110,10 +125,12 @@ export function wantedTypes(shapes: readonly Shape[], others: readonly Shape[] |
         if (familyOf(child) !== 'text' || !['uuid', 'integer'].includes(familyOf(parent))) continue;
         const already = changes.find((c) => isSame(c.table, reference.table) && c.column === column);
         const shape = shapes.find((s) => isSame(s.table, reference.table));
-        const from = shape === undefined ? undefined : columnOf(shape, column)?.type;
+        const own = shape === undefined ? undefined : columnOf(shape, column);
         // a type that development itself wants is not argued with
-        if (from === undefined || already !== undefined) continue;
-        changes.push({ table: reference.table, column, from, to: parent, because: reference });
+        if (own === undefined || already !== undefined) continue;
+        const keyChanges = changes.some((c) => isSame(c.table, reference.parent) && c.column === reference.parentColumns[i]);
+        if (!keyChanges && !own.notNull) continue;
+        changes.push({ table: reference.table, column, from: own.type, to: parent, because: reference });
         grown = true;
       }
     }
@@ -128,7 +145,8 @@ export function sides(d: SchemaDifference): { readonly production: string; reado
   return { production: short(d.actual), development: short(d.expected) };
 }
 
-const summary = (o: SchemaObject): string => (o.kind === 'function' ? (o.facts['kind'] ?? 'present') : short(o.facts['definition'] ?? o.facts['type'] ?? 'present'));
+const summary = (o: SchemaObject): string =>
+  o.kind === 'function' ? (o.facts['kind'] ?? 'present') : short(o.facts['definition'] ?? o.facts['type'] ?? 'present');
 
 const short = (text: string | undefined): string => {
   if (text === undefined) return 'none';
@@ -136,4 +154,5 @@ const short = (text: string | undefined): string => {
   return line.length > 160 ? `${line.slice(0, 157)}…` : line;
 };
 
-export const tableOf = (d: SchemaDifference): string => (d.kind === 'table' ? display({ schema: d.of.schema, name: d.of.name }) : display({ schema: d.of.schema, name: d.of.parent ?? d.of.name }));
+export const tableOf = (d: SchemaDifference): string =>
+  d.kind === 'table' ? display({ schema: d.of.schema, name: d.of.name }) : display({ schema: d.of.schema, name: d.of.parent ?? d.of.name });

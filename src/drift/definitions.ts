@@ -15,7 +15,8 @@ export function readForeignKey(constraint: string, definition: string): ShapeKey
   const match = foreignKey.exec(definition);
   if (match === null) return null;
   const [, columns = '', schema = '', table = '', toColumns = '', rest = ''] = match;
-  const action = (event: string): string => (new RegExp(`ON ${event} (CASCADE|RESTRICT|SET NULL|SET DEFAULT|NO ACTION)`).exec(rest)?.[1] ?? 'NO ACTION').toLowerCase();
+  const action = (event: string): string =>
+    (new RegExp(`ON ${event} (CASCADE|RESTRICT|SET NULL|SET DEFAULT|NO ACTION)`).exec(rest)?.[1] ?? 'NO ACTION').toLowerCase();
   return {
     name: constraint,
     columns: names(columns),

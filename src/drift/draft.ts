@@ -1,4 +1,4 @@
-import { Document, isMap, isPair, isScalar, isSeq, visit } from 'yaml';
+import { Document, isMap, isScalar, isSeq, visit } from 'yaml';
 import { display, type Relation } from '../names.js';
 import { sides, type TypeChange } from './compare.js';
 import { isSame } from './duplicates.js';
@@ -28,8 +28,10 @@ export function draftPlan(survey: Survey, madeAt: Date): string | null {
   const merged = production.duplicates.map((pair) => pair.from.table);
   const retire = retireable(production, development, merged);
   const inspect = legacy(production, development, [...merged, ...retire.map((r) => r.table)]);
+  // two steps of a plan may not touch the same table
+  const busy = [...merged, ...production.duplicates.map((pair) => pair.into.table), ...retire.map((r) => r.table)];
   const proposals: Proposal[] = [
-    ...rebuilds(production, development, schemas, merged, covered, ids),
+    ...rebuilds(production, development, schemas, busy, covered, ids),
     ...rebuilds(development, null, schemas, [], covered, ids),
     ...merges,
     ...retireStep(retire, schemas, ids),
@@ -68,7 +70,8 @@ export function draftPlan(survey: Survey, madeAt: Date): string | null {
   visit(document, {
     // leaves on one line, as people write them
     Map: (_key, node) => {
-      if (node.items.length > 0 && node.items.every((p) => isPair(p) && isScalar(p.value))) node.flow = !['name'].some((k) => node.has(k)) && !node.has('id') && !node.has('from');
+      const leaf = (value: unknown): boolean => isScalar(value) || (isSeq(value) && value.items.every((v) => isScalar(v)));
+      if (node.items.length > 0 && node.items.every((p) => leaf(p.value))) node.flow = !node.has('name') && !node.has('id') && !node.has('from');
     },
     Seq: (_key, node) => {
       if (node.items.length > 0 && node.items.every((v) => isScalar(v))) node.flow = true;
@@ -103,7 +106,8 @@ function stepId(name: string, ids: Set<string>): string {
 
 const rows = (n: number): string => `${String(n)} row${n === 1 ? '' : 's'}`;
 const quoted = (column: string): string => `"${column.replaceAll('"', '""')}"`;
-const sameKey = (a: ShapeKey, b: ShapeKey): boolean => a.columns.join('\0') === b.columns.join('\0') && isSame(a.to, b.to) && a.toColumns.join('\0') === b.toColumns.join('\0');
+const sameKey = (a: ShapeKey, b: ShapeKey): boolean =>
+  a.columns.join('\0') === b.columns.join('\0') && isSame(a.to, b.to) && a.toColumns.join('\0') === b.toColumns.join('\0');
 
 /** A rebuild of one table, and the tables it must be swapped together with. */
 interface Rebuild {
@@ -116,7 +120,14 @@ interface Rebuild {
 }
 
 /** @param model the side whose definition is wanted; null: only what a side's own references ask for */
-function rebuilds(side: Side, model: Side | null, schemas: readonly string[], except: readonly Relation[], covered: Set<string>, ids: Set<string>): readonly Proposal[] {
+function rebuilds(
+  side: Side,
+  model: Side | null,
+  schemas: readonly string[],
+  except: readonly Relation[],
+  covered: Set<string>,
+  ids: Set<string>,
+): readonly Proposal[] {
   const found = side.shapes.flatMap((shape): Rebuild[] => {
     const key = written(shape.table, schemas);
     if (key === null || except.some((t) => isSame(t, shape.table))) return [];
@@ -133,7 +144,9 @@ function rebuilds(side: Side, model: Side | null, schemas: readonly string[], ex
         'rebuild-tables': Object.fromEntries(group.map((r) => [r.key, r.spec])),
       },
       why: [
-        model === null ? 'Development itself refers to keys of another type than its own columns have.' : 'Production differs from development here. Rebuilt online; old tables are kept until cleanup.',
+        model === null
+          ? 'Development itself refers to keys of another type than its own columns have.'
+          : 'Production differs from development here. Rebuilt online; old tables are kept until cleanup.',
         ...(group.length > 1 ? ['One step, because these tables refer to each other and must change at the same moment.'] : []),
       ],
       tables: Object.fromEntries(group.map((r) => [r.key, r.why])),
@@ -153,14 +166,15 @@ function rebuildOf(shape: Shape, model: Shape | null, side: Side, key: string, s
     const wanted = model === null ? undefined : columnOf(model, column.name);
     if (wanted === undefined) continue;
     const change: Record<string, unknown> = {};
-    const newDefault = wanted.default !== null && wanted.default !== column.default && !/\bnextval\(/.test(wanted.default);
-    if (newDefault) change['default'] = wanted.default;
+    // a serial's sequence belongs to the database it is in
+    if (wanted.default !== column.default && ![wanted.default, column.default].some((d) => /\bnextval\(/.test(d ?? ''))) change['default'] = wanted.default;
     if (wanted.notNull !== column.notNull) change['not-null'] = wanted.notNull;
     if (Object.keys(change).length === 0) continue;
-    columns[column.name] = { type: column.type, ...columns[column.name], ...change };
+    columns[column.name] = { ...columns[column.name], ...change };
     for (const fact of Object.keys(change)) covered.add(`column ${display(shape.table)}.${column.name} ${fact}`);
   }
-  const missingKeys = model === null ? [] : model.foreignKeys.filter((k) => !shape.foreignKeys.some((own) => sameKey(own, k)) && side.shapes.some((s) => isSame(s.table, k.to)));
+  const missingKeys =
+    model === null ? [] : model.foreignKeys.filter((k) => !shape.foreignKeys.some((own) => sameKey(own, k)) && side.shapes.some((s) => isSame(s.table, k.to)));
   const foreignKeys = Object.fromEntries(missingKeys.flatMap((k) => keySpec(k, schemas, shape, covered)));
   const unique = Object.fromEntries(
     (model?.unique ?? [])
@@ -173,9 +187,19 @@ function rebuildOf(shape: Shape, model: Shape | null, side: Side, key: string, s
   const indexes = Object.fromEntries(
     (model?.indexes ?? []).flatMap((i) => {
       const columnsOfIndex = i.columns;
-      if (columnsOfIndex === null || i.unique || shape.indexes.some((own) => own.columns?.join('\0') === columnsOfIndex.join('\0') && own.where === i.where && own.method === i.method)) return [];
+      if (
+        columnsOfIndex === null ||
+        i.unique ||
+        shape.indexes.some((own) => own.columns?.join('\0') === columnsOfIndex.join('\0') && own.where === i.where && own.method === i.method)
+      )
+        return [];
       covered.add(`index ${display(shape.table)}.${i.name}`);
-      return [[i.name, { columns: [...columnsOfIndex], ...(i.method === 'btree' ? {} : { method: i.method }), ...(i.where === null ? {} : { where: i.where }) }] as const];
+      return [
+        [
+          i.name,
+          { columns: [...columnsOfIndex], ...(i.method === 'btree' ? {} : { method: i.method }), ...(i.where === null ? {} : { where: i.where }) },
+        ] as const,
+      ];
     }),
   );
   const sections = { columns, indexes, unique, 'foreign-keys': foreignKeys };
@@ -183,11 +207,16 @@ function rebuildOf(shape: Shape, model: Shape | null, side: Side, key: string, s
   if (filled.length === 0) return null;
   const orphaned = side.references.filter((r) => isSame(r.reference.table, shape.table) && r.orphans > 0);
   for (const { reference, orphans } of orphaned) {
-    why.push(`${rows(orphans)} of ${reference.columns.join(', ')} name no row of ${display(reference.parent)}: with unfit: quarantine they are kept aside, counted and shown; with fail the plan is refused.`);
+    why.push(
+      `${rows(orphans)} of ${reference.columns.join(', ')} name no row of ${display(reference.parent)}: with unfit: quarantine they are kept aside, counted and shown; with fail the plan is refused.`,
+    );
   }
   for (const { reference } of side.references.filter((r) => r.reference.by === 'implied' && isSame(r.reference.table, shape.table))) {
     const to = written(reference.parent, schemas);
-    if (to !== null) why.push(`By its name ${reference.columns.join(', ')} refers to ${to}(${reference.parentColumns.join(', ')}), but no foreign key says so. If it does, add one under foreign-keys.`);
+    if (to !== null)
+      why.push(
+        `By its name ${reference.columns.join(', ')} refers to ${to}(${reference.parentColumns.join(', ')}), but no foreign key says so. If it does, add one under foreign-keys.`,
+      );
   }
   const needsQuarantine = changes.some((c) => (c.unfit ?? 0) > 0) || orphaned.some((o) => o.reference.by === 'elsewhere');
   const related = side.references.filter((r) => isSame(r.reference.table, shape.table) || isSame(r.reference.parent, shape.table));
@@ -216,8 +245,16 @@ function plausible(change: CountedChange, side: Side): boolean {
   return change.unfit === null || change.unfit === 0 || facts === undefined || change.unfit < facts.rows;
 }
 
-const because = (change: TypeChange): string => (change.because === null ? 'as development has it' : `like the key it refers to, ${display(change.because.parent)}(${change.because.parentColumns.join(', ')})`);
-const unfitText = (change: CountedChange): string => (change.unfit === null ? '; whether every value fits shows only in rehearsal' : change.unfit === 0 ? '; every value fits' : `; ${String(change.unfit)} values do not fit`);
+const because = (change: TypeChange): string =>
+  change.because === null
+    ? 'as development has it'
+    : `like the key it refers to, ${display(change.because.parent)}(${change.because.parentColumns.join(', ')})`;
+const unfitText = (change: CountedChange): string =>
+  change.unfit === null
+    ? '; whether every value fits shows only in rehearsal'
+    : change.unfit === 0
+      ? '; every value fits'
+      : `; ${String(change.unfit)} values do not fit`;
 
 /** Tables connected by references, in order of appearance. */
 function groups(all: readonly Rebuild[]): readonly (readonly Rebuild[])[] {
@@ -228,7 +265,8 @@ function groups(all: readonly Rebuild[]): readonly (readonly Rebuild[])[] {
     done.add(start);
     for (const member of group) {
       for (const next of all) {
-        if (done.has(next) || ![...member.together.map((t) => isSame(t, next.table)), ...next.together.map((t) => isSame(t, member.table))].some(Boolean)) continue;
+        if (done.has(next) || ![...member.together.map((t) => isSame(t, next.table)), ...next.together.map((t) => isSame(t, member.table))].some(Boolean))
+          continue;
         done.add(next);
         group.push(next);
       }
@@ -257,7 +295,9 @@ function merge(pair: CountedDuplicate, schemas: readonly string[], ids: Set<stri
     },
     why: [
       `${display(pair.from.table)} looks like ${display(pair.into.table)} again: ${String(Math.round(pair.similarity * 100))} % of its columns have a counterpart.`,
-      pair.commonKeys === null ? 'Their keys cannot be compared: correct `key:`.' : `${String(pair.commonKeys)} of its keys are in both; the same key with other contents would be a conflict.`,
+      pair.commonKeys === null
+        ? 'Their keys cannot be compared: correct `key:`.'
+        : `${String(pair.commonKeys)} of its keys are in both; the same key with other contents would be a conflict.`,
       ...(guesses.length === 0 ? [] : [`Only guessed, check each: ${guesses.map((g) => `${g.from} → ${g.into}`).join(', ')}.`]),
       ...(pair.unmatched.length === 0 ? [] : [`Without a counterpart, so map each under columns: or name it under ignore: (${pair.unmatched.join(', ')}).`]),
     ],
@@ -272,14 +312,23 @@ interface Reasoned {
 /** Empty tables that development lacks, or that neither side has ever written to, and that no remaining table refers to. */
 function retireable(production: Side, development: Side, except: readonly Relation[]): readonly Reasoned[] {
   const neverWritten = (t: TableFacts): boolean => t.empty && untouched(t) && t.use.inserted === 0;
+  // statistics that did not see the other tables being filled know nothing about these
+  const aware = (side: Side): boolean => {
+    const filled = side.tables.filter((t) => !t.empty);
+    return filled.length > 0 && filled.filter((t) => t.use.inserted > 0).length * 2 >= filled.length;
+  };
+  const bothAware = aware(production) && aware(development);
   let candidates = production.tables
     .filter((t) => t.empty && !except.some((e) => isSame(e, t.table)))
     .flatMap((t): Reasoned[] => {
       const other = development.tables.find((o) => isSame(o.table, t.table));
       if (other === undefined) return [{ table: t.table, why: 'empty, and development lacks it' }];
-      return neverWritten(t) && neverWritten(other) ? [{ table: t.table, why: 'empty on both sides and never written to since the statistics were reset' }] : [];
+      return bothAware && neverWritten(t) && neverWritten(other)
+        ? [{ table: t.table, why: 'empty on both sides and never written to since the statistics were reset' }]
+        : [];
     });
-  const inbound = (table: Relation): readonly Reference[] => production.references.map((r) => r.reference).filter((r) => r.by !== 'implied' && isSame(r.parent, table) && !isSame(r.table, table));
+  const inbound = (table: Relation): readonly Reference[] =>
+    production.references.map((r) => r.reference).filter((r) => r.by !== 'implied' && isSame(r.parent, table) && !isSame(r.table, table));
   for (;;) {
     const kept = candidates.filter((c) => inbound(c.table).every((r) => candidates.some((other) => isSame(other.table, r.table))));
     if (kept.length === candidates.length) return kept;
@@ -303,7 +352,10 @@ function retireStep(tables: readonly Reasoned[], schemas: readonly string[], ids
   return [
     {
       step: { id: stepId('unused tables', ids), 'retire-tables': { tables: tables.map((t) => listed(t.table, schemas)), 'only-if': 'empty' } },
-      why: ['Empty tables. That they are empty is proved again under lock; that no code names them is for you to check.', ...tables.map((t) => `${display(t.table)}: ${t.why}`)],
+      why: [
+        'Empty tables. That they are empty is proved again under lock; that no code names them is for you to check.',
+        ...tables.map((t) => `${display(t.table)}: ${t.why}`),
+      ],
     },
   ];
 }
@@ -313,7 +365,10 @@ function inspectStep(tables: readonly Reasoned[], schemas: readonly string[], id
   return [
     {
       step: { id: stepId('legacy tables', ids), 'inspect-tables': tables.map((t) => listed(t.table, schemas)) },
-      why: ['They have rows but no sign of use. The step changes nothing: it gathers the facts for a decision.', ...tables.map((t) => `${display(t.table)}: ${t.why}`)],
+      why: [
+        'They have rows but no sign of use. The step changes nothing: it gathers the facts for a decision.',
+        ...tables.map((t) => `${display(t.table)}: ${t.why}`),
+      ],
     },
   ];
 }
@@ -337,9 +392,16 @@ function unproposed(survey: Survey, covered: ReadonlySet<string>, handled: reado
   const { disagreement } = survey;
   const isHandled = (schema: string, name: string): boolean => handled.some((t) => isSame(t, { schema, name }));
   const lines = [
-    ...disagreement.tables.filter((d) => !isHandled(d.of.schema, d.of.name)).map((d) => `${d.object}: ${d.what === 'missing' ? 'only development has this table; the migrations of the application create it (a drizzle or sql step)' : 'only production has this table'}`),
+    ...disagreement.tables
+      .filter((d) => !isHandled(d.of.schema, d.of.name))
+      .map(
+        (d) =>
+          `${d.object}: ${d.what === 'missing' ? 'only development has this table; the migrations of the application create it (a drizzle or sql step)' : 'only production has this table'}`,
+      ),
     ...disagreement.others
-      .filter((d) => !isHandled(d.of.schema, d.of.parent ?? '') && !covered.has(`${d.kind} ${d.object}`) && !covered.has(`${d.kind} ${d.object} ${d.fact ?? ''}`))
+      .filter(
+        (d) => !isHandled(d.of.schema, d.of.parent ?? '') && !covered.has(`${d.kind} ${d.object}`) && !covered.has(`${d.kind} ${d.object} ${d.fact ?? ''}`),
+      )
       .map((d) => `${d.kind} ${d.object}${d.fact === undefined ? '' : `, ${d.fact}`}: production ${sides(d).production}; development ${sides(d).development}`),
     ...disagreement.extraSchemas.map((s) => `schema ${s.name}: only production has it`),
   ];

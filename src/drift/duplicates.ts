@@ -24,7 +24,16 @@ export interface ColumnMatch {
 }
 
 /** Words that mean the same in a column's name. */
-const synonyms: Readonly<Record<string, string>> = { count: 'total', sum: 'total', number: 'total', num: 'total', msg: 'message', ts: 'timestamp', desc: 'description', img: 'image' };
+const synonyms: Readonly<Record<string, string>> = {
+  count: 'total',
+  sum: 'total',
+  number: 'total',
+  num: 'total',
+  msg: 'message',
+  ts: 'timestamp',
+  desc: 'description',
+  img: 'image',
+};
 const canonical = (name: string): readonly string[] => words(name).map((word) => synonyms[singular(word)] ?? singular(word));
 
 const minSimilarity = 0.5;
@@ -58,7 +67,7 @@ function compare(from: Shape, into: Shape): Duplicate {
     similarity: sure / Math.max(1, Math.min(from.columns.length, into.columns.length)),
     columns,
     unmatched: from.columns.filter((c) => !columns.some((m) => m.from === c.name)).map((c) => c.name),
-    key: comparable ? (key as readonly string[]) : null,
+    key: comparable ? (key) : null,
   };
 }
 

@@ -88,14 +88,19 @@ export async function databaseFacts(db: ReadDb): Promise<DatabaseFacts> {
 }
 
 /** Rows, size and use of every table; or the block findings that say which tables the role may not read in full, and then nothing is counted. Locks ACCESS SHARE. */
-export async function tableFacts(db: ReadDb, schemas: readonly string[]): Promise<{ readonly tables: readonly TableFacts[]; readonly refused: readonly Finding[] }> {
+export async function tableFacts(
+  db: ReadDb,
+  schemas: readonly string[],
+): Promise<{ readonly tables: readonly TableFacts[]; readonly refused: readonly Finding[] }> {
   const rows = await db.rows<TableRow>('drift/tables', { values: [schemas] });
   const refused = await unreadable(db, rows);
   if (refused.length > 0) return { tables: [], refused };
   const exactly = (r: TableRow): boolean => r.estimate < 0 || r.heap_bytes <= countBytes;
   const counts = await ask<{ key: string; n: number }>(
     db,
-    rows.map((r, i) => render(exactly(r) ? 'drift/count' : 'drift/some', { names: { table: { schema: r.schema, name: r.name } }, literals: { key: String(i) } })),
+    rows.map((r, i) =>
+      render(exactly(r) ? 'drift/count' : 'drift/some', { names: { table: { schema: r.schema, name: r.name } }, literals: { key: String(i) } }),
+    ),
   );
   const counted = new Map(counts.map(({ key, n }) => [Number(key), n]));
   const tables = rows.map((r, i): TableFacts => {
@@ -121,7 +126,12 @@ export interface ReferenceFacts {
 }
 
 /** Orphans of every reference. Declared keys are compared as they compare themselves, the others by value, or as text where the types differ. Locks ACCESS SHARE. */
-export async function referenceFacts(db: ReadDb, found: readonly Reference[], shapes: readonly Shape[], schemas: readonly string[]): Promise<readonly ReferenceFacts[]> {
+export async function referenceFacts(
+  db: ReadDb,
+  found: readonly Reference[],
+  shapes: readonly Shape[],
+  schemas: readonly string[],
+): Promise<readonly ReferenceFacts[]> {
   await db.rows('drift/settings');
   const declared = await foreignKeys(db, schemas);
   const shapeOf = (table: Relation): Shape | undefined => shapes.find((s) => isSame(s.table, table));

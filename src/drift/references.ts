@@ -26,16 +26,31 @@ export interface Reference {
 export function references(shapes: readonly Shape[], others: readonly Shape[], prefix: readonly string[]): readonly Reference[] {
   const find = (relation: Relation): Shape | undefined => shapes.find((s) => isSame(s.table, relation));
   const found: Reference[] = [];
-  const known = (table: Relation, columns: readonly string[]): boolean => found.some((r) => isSame(r.table, table) && r.columns.join('\0') === columns.join('\0'));
-  const add = (shape: Shape, columns: readonly string[], parent: Shape, parentColumns: readonly string[], rest: Pick<Reference, 'by' | 'name' | 'onDelete' | 'onUpdate'>): void => {
+  const known = (table: Relation, columns: readonly string[]): boolean =>
+    found.some((r) => isSame(r.table, table) && r.columns.join('\0') === columns.join('\0'));
+  const add = (
+    shape: Shape,
+    columns: readonly string[],
+    parent: Shape,
+    parentColumns: readonly string[],
+    rest: Pick<Reference, 'by' | 'name' | 'onDelete' | 'onUpdate'>,
+  ): void => {
     const types = columns.map((name, i) => [columnOf(shape, name)?.type, columnOf(parent, parentColumns[i] ?? '')?.type] as const);
     if (types.some(([child, key]) => child === undefined || key === undefined)) return;
-    found.push({ table: shape.table, columns, parent: parent.table, parentColumns, asText: types.some(([child, key]) => child !== key && (familyOf(child ?? '') !== familyOf(key ?? '') || familyOf(key ?? '') === 'other')), ...rest });
+    found.push({
+      table: shape.table,
+      columns,
+      parent: parent.table,
+      parentColumns,
+      asText: types.some(([child, key]) => child !== key && (familyOf(child ?? '') !== familyOf(key ?? '') || familyOf(key ?? '') === 'other')),
+      ...rest,
+    });
   };
   for (const shape of shapes) {
     for (const key of shape.foreignKeys) {
       const parent = find(key.to);
-      if (parent !== undefined) add(shape, key.columns, parent, key.toColumns, { by: 'declared', name: key.name, onDelete: key.onDelete, onUpdate: key.onUpdate });
+      if (parent !== undefined)
+        add(shape, key.columns, parent, key.toColumns, { by: 'declared', name: key.name, onDelete: key.onDelete, onUpdate: key.onUpdate });
     }
   }
   for (const other of others) {

@@ -62,7 +62,9 @@ export function familyOf(type: string): TypeFamily {
 export function couldRefer(child: string, parent: string): boolean {
   const a = familyOf(child);
   const b = familyOf(parent);
-  return a === b ? a === 'text' || a === 'uuid' || a === 'integer' : (a === 'text' && (b === 'uuid' || b === 'integer')) || (b === 'text' && (a === 'uuid' || a === 'integer'));
+  return a === b
+    ? a === 'text' || a === 'uuid' || a === 'integer'
+    : (a === 'text' && (b === 'uuid' || b === 'integer')) || (b === 'text' && (a === 'uuid' || a === 'integer'));
 }
 
 /** The tables of an image (not partitions, not foreign tables, not views) with their columns and keys. */
@@ -84,7 +86,12 @@ export function shapesOf(image: SchemaImage): readonly Shape[] {
     const ofKind = (kind: string): readonly SchemaObject[] => keys.filter((k) => k.facts['kind'] === kind);
     return {
       table: { schema: t.schema, name: t.name },
-      columns: (columns.get(id) ?? []).map((c) => ({ name: c.name, type: c.facts['type'] ?? '', notNull: c.facts['not-null'] === 'true', default: c.facts['default'] ?? null })),
+      columns: (columns.get(id) ?? []).map((c) => ({
+        name: c.name,
+        type: c.facts['type'] ?? '',
+        notNull: c.facts['not-null'] === 'true',
+        default: c.facts['default'] ?? null,
+      })),
       primaryKey: ofKind('primary key').flatMap((k) => readKey(k.facts['definition'] ?? '') ?? []),
       unique: ofKind('unique').flatMap((k) => {
         const of = readKey(k.facts['definition'] ?? '');

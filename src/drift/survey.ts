@@ -60,10 +60,18 @@ export async function survey(production: Db, development: Db, schemas: readonly 
   if (refused.length > 0) return refused;
   const absent = schemas.filter((s) => !ours.side.facts.schemas.some((f) => f.name === s) && !theirs.side.facts.schemas.some((f) => f.name === s));
   if (absent.length > 0) {
-    return absent.map((s) => block('table-not-found', `neither database has the schema ${s}`, { object: s, hint: 'Correct `schemas:` of the plan; names are literal and case matters.' }));
+    return absent.map((s) =>
+      block('table-not-found', `neither database has the schema ${s}`, {
+        object: s,
+        hint: 'Correct `schemas:` of the plan; names are literal and case matters.',
+      }),
+    );
   }
   const prefix = projectPrefix(ours.side.shapes.length > 0 ? ours.side.shapes.map((s) => s.table) : theirs.side.shapes.map((s) => s.table));
-  const [deepOurs, deepTheirs] = await Promise.all([deepen(production, schemas, ours.side, theirs.side, true, prefix), deepen(development, schemas, theirs.side, ours.side, false, prefix)]);
+  const [deepOurs, deepTheirs] = await Promise.all([
+    deepen(production, schemas, ours.side, theirs.side, true, prefix),
+    deepen(development, schemas, theirs.side, ours.side, false, prefix),
+  ]);
   return {
     schemas,
     production: deepOurs,

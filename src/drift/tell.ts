@@ -44,12 +44,29 @@ function sameDatabase(survey: Survey): readonly Finding[] {
   ];
 }
 
-function schemaFindings({ disagreement: d }: Survey): readonly Finding[] {
+function schemaFindings(survey: Survey): readonly Finding[] {
+  const { disagreement: d } = survey;
   const byTable = new Map<string, string[]>();
-  for (const t of d.types) byTable.set(tableOf(t), [...(byTable.get(tableOf(t)) ?? []), `${t.of.name} is ${sides(t).production}, in development ${sides(t).development}`]);
+  for (const t of d.types)
+    byTable.set(tableOf(t), [...(byTable.get(tableOf(t)) ?? []), `${t.of.name} is ${sides(t).production}, in development ${sides(t).development}`]);
   return [
     ...[...byTable].map(([object, columns]) => warn('drift-types', `${object}: ${columns.join('; ')}`, { object, count: columns.length })),
-    ...d.tables.map((t) => warn('drift-objects', t.what === 'missing' ? `only development has table ${t.object}` : `only production has table ${t.object}`, { object: t.object })),
+    ...both(survey).flatMap(([role, side]) =>
+      side.changes.flatMap((c) =>
+        c.because === null
+          ? []
+          : [
+              warn(
+                'drift-types',
+                `${role}: ${display(c.table)}.${c.column} is ${c.from}, but the key it names, ${display(c.because.parent)}(${c.because.parentColumns.join(', ')}), is or becomes ${c.to}`,
+                { object: `${display(c.table)}.${c.column}` },
+              ),
+            ],
+      ),
+    ),
+    ...d.tables.map((t) =>
+      warn('drift-objects', t.what === 'missing' ? `only development has table ${t.object}` : `only production has table ${t.object}`, { object: t.object }),
+    ),
     ...d.others.map((o) =>
       warn(
         'drift-objects',
@@ -62,7 +79,9 @@ function schemaFindings({ disagreement: d }: Survey): readonly Finding[] {
     ...d.missingSchemas.map((s) => warn('drift-objects', `only development has schema ${s.name} (${holding(s)})`, { object: s.name })),
     ...d.extraSchemas.map((s) => warn('drift-objects', `only production has schema ${s.name} (${holding(s)})`, { object: s.name })),
     ...d.renamed.map((r) =>
-      note('drift-layout', `${r.kind} ${r.production} of ${display(r.table)} is called ${r.development} in development; they are otherwise the same`, { object: display(r.table) }),
+      note('drift-layout', `${r.kind} ${r.production} of ${display(r.table)} is called ${r.development} in development; they are otherwise the same`, {
+        object: display(r.table),
+      }),
     ),
   ];
 }
@@ -76,17 +95,26 @@ function dataFindings(survey: Survey): readonly Finding[] {
     for (const pair of side.duplicates) {
       const object = display(pair.from.table);
       findings.push(
-        warn('drift-duplicate-table', `${role}: ${object} looks like ${display(pair.into.table)} again${pair.commonKeys === null ? '' : `; ${plural(pair.commonKeys, 'key')} in both`}`, {
-          object,
-          hint: 'Merge it with a merge-table step, or keep it if the likeness is a coincidence.',
-        }),
+        warn(
+          'drift-duplicate-table',
+          `${role}: ${object} looks like ${display(pair.into.table)} again${pair.commonKeys === null ? '' : `; ${plural(pair.commonKeys, 'key')} in both`}`,
+          {
+            object,
+            hint: 'Merge it with a merge-table step, or keep it if the likeness is a coincidence.',
+          },
+        ),
       );
     }
     for (const { reference: r, orphans, keys } of side.references.filter((f) => f.orphans > 0)) {
       const object = `${display(r.table)}(${r.columns.join(', ')})`;
-      const why = r.by === 'declared' ? `foreign key ${r.name}` : r.by === 'elsewhere' ? `foreign key ${r.name} of the other database` : 'by its name a reference';
+      const why =
+        r.by === 'declared' ? `foreign key ${r.name}` : r.by === 'elsewhere' ? `foreign key ${r.name} of the other database` : 'by its name a reference';
       findings.push(
-        warn('drift-orphans', `${role}: ${plural(orphans, 'row')} of ${object} name no row of ${display(r.parent)}(${r.parentColumns.join(', ')}) (${why})`, { object, count: orphans, keys }),
+        warn('drift-orphans', `${role}: ${plural(orphans, 'row')} of ${object} name no row of ${display(r.parent)}(${r.parentColumns.join(', ')}) (${why})`, {
+          object,
+          count: orphans,
+          keys,
+        }),
       );
     }
     for (const c of side.changes.filter((x) => (x.unfit ?? 0) > 0)) {
@@ -99,13 +127,22 @@ function dataFindings(survey: Survey): readonly Finding[] {
       );
     }
     for (const u of side.unvalidated) {
-      findings.push(warn('drift-not-validated', `${role}: ${u.kind} ${u.name} of ${display(u.relation)} is not ${u.kind === 'index' ? 'valid' : 'validated'}`, { object: `${display(u.relation)}.${u.name}` }));
+      findings.push(
+        warn('drift-not-validated', `${role}: ${u.kind} ${u.name} of ${display(u.relation)} is not ${u.kind === 'index' ? 'valid' : 'validated'}`, {
+          object: `${display(u.relation)}.${u.name}`,
+        }),
+      );
     }
     const empty = side.tables.filter((t) => t.empty);
-    if (empty.length > 0) findings.push(note('drift-unused-tables', `${role}: ${plural(empty.length, 'empty table')}: ${names(empty)}`, { count: empty.length }));
+    if (empty.length > 0)
+      findings.push(note('drift-unused-tables', `${role}: ${plural(empty.length, 'empty table')}: ${names(empty)}`, { count: empty.length }));
     const idle = side.tables.filter((t) => !t.empty && untouched(t));
     if (idle.length > 0 && statisticsAreTelling(side.tables)) {
-      findings.push(note('drift-unused-tables', `${role}: ${plural(idle.length, 'table')} with rows but no index scan, update or delete ${since(side)}: ${names(idle)}`, { count: idle.length }));
+      findings.push(
+        note('drift-unused-tables', `${role}: ${plural(idle.length, 'table')} with rows but no index scan, update or delete ${since(side)}: ${names(idle)}`, {
+          count: idle.length,
+        }),
+      );
     }
   }
   return findings;
@@ -117,7 +154,9 @@ const names = (tables: Side['tables']): string => {
 };
 
 const since = (side: Side): string =>
-  side.facts.statisticsSeconds === null ? 'since the statistics began' : `in the ${String(Math.max(1, Math.round(side.facts.statisticsSeconds / 86_400)))} days of the statistics`;
+  side.facts.statisticsSeconds === null
+    ? 'since the statistics began'
+    : `in the ${String(Math.max(1, Math.round(side.facts.statisticsSeconds / 86_400)))} days of the statistics`;
 
 /** Column order and comments: no part of drift, worth a note. */
 function layoutNotes(survey: Survey): { readonly findings: readonly Finding[]; readonly rows: readonly (readonly string[])[] } {
@@ -139,7 +178,7 @@ const inOrder = (a: Layout, b: Layout): boolean => {
 function commentDifferences(ours: Layout, theirs: Layout): readonly string[] {
   const columns = [...new Set([...Object.keys(ours.comments), ...Object.keys(theirs.comments)])].filter((c) => ours.comments[c] !== theirs.comments[c]);
   const table = ours.comment === theirs.comment ? 0 : 1;
-  return columns.length + table === 0 ? [] : [`${plural(columns.length + table, 'comment differs', 'comments differ')}`];
+  return columns.length + table === 0 ? [] : [plural(columns.length + table, 'comment differs', 'comments differ')];
 }
 
 function checks(survey: Survey): readonly Check[] {
@@ -152,15 +191,60 @@ function checks(survey: Survey): readonly Check[] {
     verdict: count === 0 ? 'pass' : 'fail',
   });
   const orphans = production.references.filter((r) => r.orphans > 0);
+  const mismatched = production.changes.filter((c) => c.because !== null);
   const keysMissing = d.others.filter((o) => o.kind === 'constraint' && o.what === 'missing' && o.of.facts['kind'] === 'foreign key');
   const objects = d.tables.length + d.others.length + d.missingSchemas.length + d.extraSchemas.length;
   return [
-    check('column types of production', 'types', 'as in development', d.types.length, d.types.length === 0 ? 'the same' : `${plural(d.types.length, 'column')} of ${plural(new Set(d.types.map(tableOf)).size, 'table')} differ`),
+    check(
+      'column types of production',
+      'types',
+      'as in development',
+      d.types.length,
+      d.types.length === 0 ? 'the same' : `${plural(d.types.length, 'column')} of ${plural(new Set(d.types.map(tableOf)).size, 'table')} differ`,
+    ),
+    check(
+      'columns of production that name keys',
+      'types',
+      'of the type of the key',
+      mismatched.length,
+      mismatched.length === 0 ? 'all' : `${plural(mismatched.length, 'column')} of another type`,
+    ),
     check('duplicate-looking tables of production', 'duplicates', '0', production.duplicates.length, String(production.duplicates.length)),
-    check('foreign keys that development has', 'foreign-keys', 'in production too', keysMissing.length, keysMissing.length === 0 ? 'all' : `${plural(keysMissing.length, 'key')} missing`),
-    check('foreign keys of production', 'foreign-keys', 'all validated', production.unvalidated.filter((u) => u.kind === 'foreign key').length, production.unvalidated.filter((u) => u.kind === 'foreign key').length === 0 ? 'all' : `${plural(production.unvalidated.filter((u) => u.kind === 'foreign key').length, 'key')} not validated`),
-    check('rows of production without a parent', 'foreign-keys', '0', orphans.length, orphans.length === 0 ? `0, in ${plural(production.references.length, 'reference')}` : `${plural(orphans.reduce((sum, r) => sum + r.orphans, 0), 'row')} in ${plural(orphans.length, 'reference')}`),
-    check('tables, columns, keys, indexes, functions, schemas', 'other', 'as in development', objects, objects === 0 ? 'the same' : `${plural(objects, 'difference')}`),
+    check(
+      'foreign keys that development has',
+      'foreign-keys',
+      'in production too',
+      keysMissing.length,
+      keysMissing.length === 0 ? 'all' : `${plural(keysMissing.length, 'key')} missing`,
+    ),
+    check(
+      'foreign keys of production',
+      'foreign-keys',
+      'all validated',
+      production.unvalidated.filter((u) => u.kind === 'foreign key').length,
+      production.unvalidated.filter((u) => u.kind === 'foreign key').length === 0
+        ? 'all'
+        : `${plural(production.unvalidated.filter((u) => u.kind === 'foreign key').length, 'key')} not validated`,
+    ),
+    check(
+      'rows of production without a parent',
+      'foreign-keys',
+      '0',
+      orphans.length,
+      orphans.length === 0
+        ? `0, in ${plural(production.references.length, 'reference')}`
+        : `${plural(
+            orphans.reduce((sum, r) => sum + r.orphans, 0),
+            'row',
+          )} in ${plural(orphans.length, 'reference')}`,
+    ),
+    check(
+      'tables, columns, keys, indexes, functions, schemas',
+      'other',
+      'as in development',
+      objects,
+      objects === 0 ? 'the same' : plural(objects, 'difference'),
+    ),
   ];
 }
 
@@ -172,13 +256,45 @@ function sections(survey: Survey, layout: readonly (readonly string[])[]): reado
       head: ['Table', 'Column', 'Production', 'Development', 'Values of production that do not fit'],
       rows: d.types.map((t) => {
         const change = survey.production.changes.find((c) => display(c.table) === tableOf(t) && c.column === t.of.name);
-        return [tableOf(t), t.of.name, sides(t).production, sides(t).development, change === undefined || change.unfit === null ? 'not known without trying' : String(change.unfit)];
+        return [
+          tableOf(t),
+          t.of.name,
+          sides(t).production,
+          sides(t).development,
+          change === undefined || change.unfit === null ? 'not known without trying' : String(change.unfit),
+        ];
       }),
+    },
+    {
+      title: 'Columns of another type than the key they name',
+      head: ['Database', 'Table', 'Column', 'Type', 'Key', 'Its type, now or as development has it', 'Values that do not fit'],
+      rows: both(survey).flatMap(([role, side]) =>
+        side.changes.flatMap((c) =>
+          c.because === null
+            ? []
+            : [
+                [
+                  role,
+                  display(c.table),
+                  c.column,
+                  c.from,
+                  `${display(c.because.parent)}(${c.because.parentColumns.join(', ')})`,
+                  c.to,
+                  c.unfit === null ? 'not known without trying' : String(c.unfit),
+                ],
+              ],
+        ),
+      ),
     },
     {
       title: 'Objects that differ',
       head: ['Kind', 'Object', 'Production', 'Development'],
-      rows: [...d.tables, ...d.others].map((o) => [o.fact === undefined ? o.kind : `${o.kind}: ${o.fact}`, o.object, sides(o).production, sides(o).development]),
+      rows: [...d.tables, ...d.others].map((o) => [
+        o.fact === undefined ? o.kind : `${o.kind}: ${o.fact}`,
+        o.object,
+        sides(o).production,
+        sides(o).development,
+      ]),
     },
     {
       title: 'Schemas that one side lacks',
@@ -189,7 +305,15 @@ function sections(survey: Survey, layout: readonly (readonly string[])[]): reado
       title: 'Duplicate-looking tables',
       head: ['Database', 'Table', 'Rows', 'Looks like', 'Rows', 'Columns in common', 'Keys in both'],
       rows: both(survey).flatMap(([role, side]) =>
-        side.duplicates.map((p) => [role, display(p.from.table), rowsOf(side, display(p.from.table)), display(p.into.table), rowsOf(side, display(p.into.table)), `${String(Math.round(p.similarity * 100))} %`, p.commonKeys === null ? 'not comparable' : String(p.commonKeys)]),
+        side.duplicates.map((p) => [
+          role,
+          display(p.from.table),
+          rowsOf(side, display(p.from.table)),
+          display(p.into.table),
+          rowsOf(side, display(p.into.table)),
+          `${String(Math.round(p.similarity * 100))} %`,
+          p.commonKeys === null ? 'not comparable' : String(p.commonKeys),
+        ]),
       ),
     },
     {
@@ -198,7 +322,14 @@ function sections(survey: Survey, layout: readonly (readonly string[])[]): reado
       rows: both(survey).flatMap(([role, side]) =>
         side.references
           .filter((r) => r.orphans > 0)
-          .map(({ reference: r, orphans, keys }) => [role, `${display(r.table)}(${r.columns.join(', ')})`, `${display(r.parent)}(${r.parentColumns.join(', ')})`, declared[r.by], String(orphans), keys.slice(0, 10).join(' ')]),
+          .map(({ reference: r, orphans, keys }) => [
+            role,
+            `${display(r.table)}(${r.columns.join(', ')})`,
+            `${display(r.parent)}(${r.parentColumns.join(', ')})`,
+            declared[r.by],
+            String(orphans),
+            keys.slice(0, 10).join(' '),
+          ]),
       ),
     },
     {
@@ -207,15 +338,32 @@ function sections(survey: Survey, layout: readonly (readonly string[])[]): reado
       rows: both(survey).flatMap(([role, side]) =>
         side.tables
           .filter((t) => t.empty || (untouched(t) && statisticsAreTelling(side.tables)))
-          .map((t) => [role, display(t.table), rowsOf(side, display(t.table)), String(t.use.indexScans), String(t.use.inserted), String(t.use.updated), String(t.use.deleted)]),
+          .map((t) => [
+            role,
+            display(t.table),
+            rowsOf(side, display(t.table)),
+            String(t.use.indexScans),
+            String(t.use.inserted),
+            String(t.use.updated),
+            String(t.use.deleted),
+          ]),
       ),
       note: `Use is what the statistics counted: in production ${since(survey.production)}, in development ${since(survey.development)}.`,
     },
-    { title: 'Order of columns and comments', head: ['Table', 'Development has'], rows: layout, note: 'Notes only: neither changes what the application sees.' },
+    {
+      title: 'Order of columns and comments',
+      head: ['Table', 'Development has'],
+      rows: layout,
+      note: 'Notes only: neither changes what the application sees.',
+    },
   ];
   return all
     .filter((s) => s.rows.length > 0)
-    .map((s) => (s.rows.length <= shown ? s : { ...s, rows: s.rows.slice(0, shown), note: `${s.note === undefined ? '' : `${s.note} `}The first ${String(shown)} of ${String(s.rows.length)}.` }));
+    .map((s) =>
+      s.rows.length <= shown
+        ? s
+        : { ...s, rows: s.rows.slice(0, shown), note: `${s.note === undefined ? '' : `${s.note} `}The first ${String(shown)} of ${String(s.rows.length)}.` },
+    );
 }
 
 const declared = { declared: 'yes', elsewhere: 'only in the other database', implied: 'no, by its name' } as const;
@@ -227,7 +375,9 @@ const rowsOf = (side: Side, table: string): string => {
 
 function notCompared(survey: Survey): readonly string[] {
   const estimated = both(survey).flatMap(([role, side]) => side.tables.filter((t) => !t.exact).map((t) => `${role} ${display(t.table)}`));
-  const young = both(survey).filter(([, side]) => !statisticsAreTelling(side.tables)).map(([role]) => role);
+  const young = both(survey)
+    .filter(([, side]) => !statisticsAreTelling(side.tables))
+    .map(([role]) => role);
   return [
     'owners, grants and default privileges',
     'the rows themselves: both databases have rows of their own, so only counts, keys and references were looked at',
