@@ -41,17 +41,23 @@ export function readYaml(text: string, file: string): YamlFile {
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col };
   };
-  const faults: Finding[] = [...document.errors, ...document.warnings].map((fault) =>
-    fault.code === 'DUPLICATE_KEY'
-      ? block('plan-duplicate-key', 'this key is written twice in the same map', {
-          at: where(fault.pos[0]),
-          hint: 'Keep one of the two; the other would be ignored silently.',
-        })
-      : block('plan-syntax', `not valid YAML: ${sentence(fault.message)}`, {
-          at: where(fault.pos[0]),
-          hint: 'Correct the YAML here; names with special characters need quotes.',
-        }),
-  );
+  const faults: Finding[] = [...document.errors, ...document.warnings].map((fault) => {
+    const at = where(fault.pos[0]);
+    if (fault.code === 'DUPLICATE_KEY')
+      return block('plan-duplicate-key', 'this key is written twice in the same map', {
+        at,
+        hint: 'Keep one of the two; the other would be ignored silently.',
+      });
+    if (fault.code === 'MULTIPLE_DOCS')
+      return block('plan-syntax', 'found a second document, expected one plan in the file', {
+        at,
+        hint: 'Remove the line "---" and what follows, or make it a file of its own.',
+      });
+    return block('plan-syntax', `not valid YAML: ${sentence(fault.message)}`, {
+      at,
+      hint: 'Correct the YAML here; names with special characters need quotes.',
+    });
+  });
   visit(document, {
     Pair: (_key, pair) => {
       const key = pair.key;

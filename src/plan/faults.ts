@@ -101,7 +101,7 @@ const inYaml: Readonly<Record<string, string>> = {
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') return inYaml[issue.expected] ?? issue.expected;
   if (issue.code === 'invalid_value') return either(issue.values.map(String));
-  if (issue.code === 'too_small') return `at least ${amount(issue.minimum, issue.origin)}`;
+  if (issue.code === 'too_small') return `${issue.inclusive === false ? 'more than' : 'at least'} ${amount(issue.minimum, issue.origin)}`;
   if (issue.code === 'too_big') return `at most ${amount(issue.maximum, issue.origin)}`;
   if (issue.code === 'invalid_format') return issue.pattern === undefined ? issue.format : `text that matches ${issue.pattern}`;
   if (issue.code === 'invalid_union') return either([...new Set(forms(issue))]);

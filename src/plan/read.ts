@@ -1,5 +1,5 @@
 import * as fs from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, posix, resolve } from 'node:path';
 import { block, type Finding } from '../finding.js';
 import type { FindingCode } from '../finding-codes.js';
 import { readYaml, type YamlFile } from './document.js';
@@ -274,7 +274,7 @@ async function finish(draft: Draft, { kinds, dir, bytes, files, faults, unreadab
     const reading = kinds[step.kind]?.reading;
     if (reading === undefined || unreadable.has(step.id)) continue;
     const found = await reading.check(step.spec, files, (path) => yaml.at(['steps', step.index, step.kind, ...path]));
-    findings.push(...found.map((finding) => ({ step: step.id, ...finding })));
+    findings.push(...found.map((finding) => ({ step: step.id, ...finding, ...placed(finding, draft.file, files) })));
   }
   const all = [...faults, ...overlapsOfSteps(described)];
   if (all.length > 0 || frame === null) throw new PlanRefused(inOrder([...all, ...findings.filter((finding) => finding.severity === 'block')]));
@@ -302,6 +302,10 @@ async function finish(draft: Draft, { kinds, dir, bytes, files, faults, unreadab
     findings,
   };
 }
+
+/** Kinds name a file as the plan does; people and annotations need its path in the repository. */
+const placed = ({ at }: Finding, plan: string, files: PlanFiles): Pick<Finding, 'at'> =>
+  at !== undefined && files.names.includes(at.file) ? { at: { ...at, file: posix.join(posix.dirname(plan), at.file) } } : {};
 
 const inOrder = (findings: readonly Finding[]): readonly Finding[] =>
   [...findings].sort((a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0) || (a.at?.column ?? 0) - (b.at?.column ?? 0));

@@ -2,6 +2,7 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { findingLine } from '../../../src/plan/files.js';
+import type { KindReading } from '../../../src/plan/plan.js';
 import { planFromFiles, PlanRefused, readPlan, readPlanFile } from '../../../src/plan/read.js';
 import { folder, planIn, refusal, testKinds } from '../../support/plan.js';
 
@@ -137,6 +138,19 @@ steps: [{ id: a, script: { file: drizzle } }, { id: b, shell: { run: FILE=x.env 
     expect(read.findings.map(findingLine)).toEqual(['plan.yml:4:21: plan-invalid: step "a": drops']);
   });
 
+  test('places what is found in its files in the repository, not beside the plan', async () => {
+    const remarks: KindReading = {
+      files: () => ['a.sql'],
+      commands: () => [],
+      check: () => Promise.resolve([{ code: 'drop-table', severity: 'block', message: 'drops', at: { file: 'a.sql', line: 3 } }]),
+    };
+    const script = testKinds['script']!;
+    const read = await planIn({ 'db/plan.yml': plan('steps: [{ id: a, script: { file: a.sql } }]'), 'db/a.sql': '' }, 'db/plan.yml', {
+      script: { ...script, reading: remarks },
+    });
+    expect(read.findings.map(findingLine)).toEqual(['db/a.sql:3: drop-table: step "a": drops']);
+  });
+
   test('is read from its path, in the repository around it', async () => {
     const root = folder({ '.git/HEAD': '', 'db/plan.yml': plan('steps: [{ id: a, script: { file: ../a.sql } }]'), 'a.sql': 'SELECT 1' });
     expect((await readPlanFile(join(root, 'db/plan.yml'), testKinds)).files.names).toEqual(['../a.sql']);
@@ -233,7 +247,7 @@ verify:
     [plan('steps: [word]\n'), 'plan.yml:2:9: plan-step-kind: step 1 is not a map'],
     [plan('name: y\n'), 'plan.yml:2:1: plan-duplicate-key: this key is written twice in the same map'],
     ['name: x\n\tsteps: 1\n', 'plan.yml:2:1: plan-syntax: not valid YAML: tabs are not allowed as indentation'],
-    ['name: x\n---\nname: y\n', 'plan.yml:2:1: plan-syntax: not valid YAML: source contains multiple documents; please use YAML.parseAllDocuments()'],
+    ['name: x\n---\nname: y\n', 'plan.yml:2:1: plan-syntax: found a second document, expected one plan in the file'],
     [plan('1: x\n'), 'plan.yml:2:1: plan-syntax: found 1 as a key, expected text'],
     [plan('a: !secret x\n'), 'plan.yml:2:4: plan-syntax: not valid YAML: unresolved tag: !secret'],
     [plan(`${oneStep}retention: 7\n`), 'plan.yml:3:12: plan-invalid: retention: found 7, expected a duration such as 7d'],

@@ -1,0 +1,1 @@
+../plan-file-missing/plan.yml

@@ -1,0 +1,1 @@
+INSERT INTO public.notes (id) VALUES (1);

@@ -1,0 +1,1 @@
+ALTER TABLE public.notes ALTER COLUMN id TYPE uuid USING id::uuid;

@@ -1,0 +1,2 @@
+WITH gone AS (DELETE FROM public.notes RETURNING id)
+SELECT count(*) FROM gone;

@@ -1,0 +1,2 @@
+DROP TYPE public.mood CASCADE;
+DROP VIEW public.recent_notes CASCADE;

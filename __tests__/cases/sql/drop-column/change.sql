@@ -1,0 +1,2 @@
+ALTER TABLE public.notes
+  DROP COLUMN title;

@@ -1,0 +1,2 @@
+ALTER SYSTEM SET work_mem = '64MB';
+VACUUM public.notes;

@@ -1,0 +1,1 @@
+ALTER TABLE public.notes RENAME COLUMN title TO heading;

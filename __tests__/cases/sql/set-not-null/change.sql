@@ -1,0 +1,1 @@
+ALTER TABLE public.notes ALTER COLUMN title SET NOT NULL;

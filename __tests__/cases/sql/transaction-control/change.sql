@@ -1,0 +1,3 @@
+INSERT INTO public.notes (id) VALUES (1);
+COMMIT;
+INSERT INTO public.notes (id) VALUES (2);

@@ -1,0 +1,1 @@
+TRUNCATE public.notes, public.files CASCADE;
