@@ -156,3 +156,9 @@ const short = (text: string | undefined): string => {
 
 export const tableOf = (d: SchemaDifference): string =>
   d.kind === 'table' ? display({ schema: d.of.schema, name: d.of.name }) : display({ schema: d.of.schema, name: d.of.parent ?? d.of.name });
+
+/** How much a schema holds, in words. */
+export const holding = (s: SchemaFacts): string => `${plural(s.tables, 'table')}, ${plural(s.views, 'view')}, ${plural(s.functions, 'function')}`;
+
+/** `1 row`, `2 rows` */
+export const plural = (n: number, one: string, many = `${one}s`): string => `${String(n)} ${n === 1 ? one : many}`;

@@ -1,6 +1,6 @@
 import { Document, isMap, isScalar, isSeq, visit } from 'yaml';
 import { display, type Relation } from '../names.js';
-import { sides, type TypeChange } from './compare.js';
+import { holding, plural, sides, type TypeChange } from './compare.js';
 import { isSame } from './duplicates.js';
 import { statisticsAreTelling, untouched, type TableFacts } from './facts.js';
 import type { Reference } from './references.js';
@@ -104,7 +104,7 @@ function stepId(name: string, ids: Set<string>): string {
   return id;
 }
 
-const rows = (n: number): string => `${String(n)} row${n === 1 ? '' : 's'}`;
+const rows = (n: number): string => plural(n, 'row');
 const quoted = (column: string): string => `"${column.replaceAll('"', '""')}"`;
 const sameKey = (a: ShapeKey, b: ShapeKey): boolean =>
   a.columns.join('\0') === b.columns.join('\0') && isSame(a.to, b.to) && a.toColumns.join('\0') === b.toColumns.join('\0');
@@ -213,10 +213,13 @@ function rebuildOf(shape: Shape, model: Shape | null, side: Side, key: string, s
   }
   for (const { reference } of side.references.filter((r) => r.reference.by === 'implied' && isSame(r.reference.table, shape.table))) {
     const to = written(reference.parent, schemas);
-    if (to !== null)
+    if (to !== null) {
+      const key = `${words(shape.table.name).slice(-1).join('')}_${words(reference.parent.name).slice(-1).join('')}_fk`;
       why.push(
-        `By its name ${reference.columns.join(', ')} refers to ${to}(${reference.parentColumns.join(', ')}), but no foreign key says so. If it does, add one under foreign-keys.`,
+        `By its name ${reference.columns.join(', ')} refers to ${to}(${reference.parentColumns.join(', ')}), but no foreign key says so. If it does, add`,
+        `  foreign-keys: { ${key}: { columns: [ ${reference.columns.join(', ')} ], references: "${to}(${reference.parentColumns.join(', ')})" } }`,
       );
+    }
   }
   const needsQuarantine = changes.some((c) => (c.unfit ?? 0) > 0) || orphaned.some((o) => o.reference.by === 'elsewhere');
   const related = side.references.filter((r) => isSame(r.reference.table, shape.table) || isSame(r.reference.parent, shape.table));
@@ -381,7 +384,7 @@ function schemaSteps(survey: Survey, ids: Set<string>): readonly Proposal[] {
       step: { id: stepId('extra schemas', ids), on: 'development', 'retire-schemas': extra.map((s) => s.name) },
       why: [
         'Schemas that only development has. If production needs them, delete this step and create them there.',
-        ...extra.map((s) => `${s.name}: ${String(s.tables)} tables, ${String(s.views)} views, ${String(s.functions)} functions`),
+        ...extra.map((s) => `${s.name}: ${holding(s)}`),
       ],
     },
   ];
@@ -405,5 +408,8 @@ function unproposed(survey: Survey, covered: ReadonlySet<string>, handled: reado
       .map((d) => `${d.kind} ${d.object}${d.fact === undefined ? '' : `, ${d.fact}`}: production ${sides(d).production}; development ${sides(d).development}`),
     ...disagreement.extraSchemas.map((s) => `schema ${s.name}: only production has it`),
   ];
-  return lines.length === 0 ? [] : ['', 'Different too, but nothing is proposed for it:', ...lines.map((line) => `- ${line}`)];
+  const silent = statisticsAreTelling(survey.production.tables)
+    ? []
+    : ['', 'Which tables nobody uses cannot be told: the statistics of production know of too little use. Name those you doubt in an inspect-tables step.'];
+  return lines.length === 0 ? silent : [...silent, '', 'Different too, but nothing is proposed for it:', ...lines.map((line) => `- ${line}`)];
 }

@@ -67,7 +67,7 @@ function compare(from: Shape, into: Shape): Duplicate {
     similarity: sure / Math.max(1, Math.min(from.columns.length, into.columns.length)),
     columns,
     unmatched: from.columns.filter((c) => !columns.some((m) => m.from === c.name)).map((c) => c.name),
-    key: comparable ? (key) : null,
+    key: comparable ? key : null,
   };
 }
 

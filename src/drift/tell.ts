@@ -1,7 +1,7 @@
 import { note, warn, type Finding } from '../finding.js';
 import { display } from '../names.js';
 import type { Check, Section } from '../report/event.js';
-import { sides, tableOf } from './compare.js';
+import { holding, plural, sides, tableOf } from './compare.js';
 import { statisticsAreTelling, untouched } from './facts.js';
 import type { Layout, Side, Survey } from './survey.js';
 
@@ -16,7 +16,6 @@ export interface Told {
 }
 
 const shown = 500;
-const plural = (n: number, one: string, many = `${one}s`): string => `${String(n)} ${n === 1 ? one : many}`;
 const both = (survey: Survey): readonly (readonly ['production' | 'development', Side])[] => [
   ['production', survey.production],
   ['development', survey.development],
@@ -85,9 +84,6 @@ function schemaFindings(survey: Survey): readonly Finding[] {
     ),
   ];
 }
-
-const holding = (s: { readonly tables: number; readonly views: number; readonly functions: number }): string =>
-  `${plural(s.tables, 'table')}, ${plural(s.views, 'view')}, ${plural(s.functions, 'function')}`;
 
 function dataFindings(survey: Survey): readonly Finding[] {
   const findings: Finding[] = [];

@@ -13,7 +13,7 @@ export const words = (name: string): readonly string[] =>
 
 /** English plurals of table names; good enough to match `exports` with `export_id`. */
 export const singular = (word: string): string => {
-  if (word.endsWith("ies") && word.length > 4) return `${word.slice(0, -3)}y`;
+  if (word.endsWith('ies') && word.length > 4) return `${word.slice(0, -3)}y`;
   if (/(ss|us|is)$/.test(word)) return word;
   if (/(x|ch|sh|ss)es$/.test(word)) return word.slice(0, -2);
   return word.length > 3 && word.endsWith('s') ? word.slice(0, -1) : word;
