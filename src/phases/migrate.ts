@@ -70,7 +70,7 @@ export const migrate: Phase = {
       quiet: (inner) => inner(underMaintenance),
     });
     refuseIfBlocked(accept(plan.findings, cx.settings.allow));
-    const steps: readonly StepOfRun[] = plan.steps.map((s) => ({ id: s.id, kind: s.kind, database: s.on, spec: s.spec }));
+    const steps: readonly StepOfRun[] = plan.steps.map((s) => ({ id: s.id, kind: s.kind, database: s.on, spec: s.spec, at: s.at }));
     const findings: Finding[] = [note('approved-by', `approved by ${human.by.join(', ')}`)];
 
     if (same === undefined) {
@@ -274,6 +274,7 @@ function migrated(
     checks: [...proof.checks, ...checks],
     tables: proof.tables,
     notCompared: proof.notCompared,
+    sections: proof.sections,
     run,
     rollback: { possible: true, until, rehearsed: rehearsalId, backlog: 0, blockedBy: [] },
     outputs: { 'rows-compared': String(proof.rowsCompared), 'rows-quarantined': String(quarantined), 'rehearsal-id': rehearsalId },

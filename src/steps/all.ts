@@ -1,11 +1,12 @@
 import { NotProved, toFailure } from '../errors.js';
-import { blocking, type Finding } from '../finding.js';
+import { blocking, type Finding, type Where } from '../finding.js';
 import type { Holds, Journal, StepRow } from '../journal/journal.js';
 import type { Relation, RunId } from '../names.js';
 import type { Db } from '../pg/db.js';
 import type { PlanFiles, PlanFrame } from '../plan/plan.js';
 import type { Clock, Exec, Report } from '../ports.js';
-import type { Check, Doing, TableAccount } from '../report/event.js';
+import { scanner } from '../proof/mentions.js';
+import type { Check, Doing, Section, TableAccount } from '../report/event.js';
 import type { AnyStep, Budget, Json, ReadContext, StepContext } from './step.js';
 
 /** One database that a run works on: its sessions and its journal. */
@@ -43,6 +44,8 @@ export interface StepOfRun {
   readonly kind: string;
   readonly database: 'production' | 'development';
   readonly spec: unknown;
+  /** its place in the plan file, while there is one: for findings that have none of their own */
+  readonly at?: Where;
 }
 
 const kindOf = (work: Work, step: StepOfRun): AnyStep => {
@@ -72,6 +75,7 @@ function readContext(work: Work, step: StepOfRun): ReadContext {
     signal,
     allow,
     approved: work.approved?.[step.id] ?? null,
+    sources: scanner(work.workingDirectory),
   };
 }
 
@@ -98,7 +102,8 @@ async function during<T>(work: Work, step: StepOfRun, doing: Doing, act: () => P
   }
 }
 
-const named = (step: StepOfRun, findings: readonly Finding[]): readonly Finding[] => findings.map((f) => ({ step: step.id, ...f }));
+const named = (step: StepOfRun, findings: readonly Finding[]): readonly Finding[] =>
+  findings.map((f) => ({ step: step.id, ...(step.at === undefined ? {} : { at: step.at }), ...f }));
 
 /** Relations and schemas a step holds while its run is open. */
 export function holdsOf(kinds: Readonly<Record<string, AnyStep>>, step: StepOfRun, plan: PlanFrame): Holds {
@@ -135,9 +140,10 @@ export interface Proof {
   readonly tables: readonly TableAccount[];
   readonly notCompared: readonly string[];
   readonly rowsCompared: number;
+  readonly sections: readonly Section[];
 }
 
-const emptyProof: Proof = { findings: [], checks: [], tables: [], notCompared: [], rowsCompared: 0 };
+const emptyProof: Proof = { findings: [], checks: [], tables: [], notCompared: [], rowsCompared: 0, sections: [] };
 
 const both = (a: Proof, b: Proof): Proof => ({
   findings: [...a.findings, ...b.findings],
@@ -145,6 +151,7 @@ const both = (a: Proof, b: Proof): Proof => ({
   tables: [...a.tables, ...b.tables],
   notCompared: [...a.notCompared, ...b.notCompared],
   rowsCompared: a.rowsCompared + b.rowsCompared,
+  sections: [...a.sections, ...b.sections],
 });
 
 /**
@@ -188,7 +195,7 @@ async function verifyOne(work: Work, step: StepOfRun, receipt: Json): Promise<Pr
   const verified = await during(work, step, 'verify', () => kindOf(work, step).verify(readContext(work, step), step.spec, receipt));
   const findings = named(step, verified.findings);
   for (const finding of findings) work.report({ type: 'found', finding });
-  return { ...verified, findings };
+  return { sections: [], ...verified, findings };
 }
 
 export async function verifyAll(work: Work, rows: readonly StepRow[]): Promise<Proof> {

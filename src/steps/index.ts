@@ -1,6 +1,8 @@
 import type { KindReading } from '../plan/plan.js';
 import type { Kinds } from '../plan/read.js';
 import { command, commandReading } from './command.js';
+import { inspectTables } from './inspect-tables.js';
+import { retireSchemas } from './retire-schemas.js';
 import { retireTables } from './retire-tables.js';
 import { sql, sqlReading } from './sql.js';
 import type { AnyStep } from './step.js';
@@ -8,6 +10,8 @@ import type { AnyStep } from './step.js';
 /** The registry: the one place to add a kind of step. The key is the plan's key, the file's name and the folder of its SQL. */
 export const steps = {
   'retire-tables': retireTables,
+  'retire-schemas': retireSchemas,
+  'inspect-tables': inspectTables,
   sql,
   command,
 } as const satisfies Record<string, AnyStep>;
