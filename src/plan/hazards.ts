@@ -50,18 +50,22 @@ interface Seen {
   readonly enumValues: string[];
 }
 
+/** What the SQL of one file would destroy, block or break; see hazardsOfAll. */
+export const hazards = (source: string, file: string): Promise<readonly Finding[]> => hazardsOfAll([{ source, file }]);
+
 /**
- * What the SQL of a file would destroy, block or break, each with its line and column. Severity: block for what destroys data or
- * cannot work in one transaction, warn for locks and what cannot be judged. A table that the same text created is nobody's yet:
- * only what can fail is said about it. Statements are those of one transaction, in order.
+ * What the SQL of files that run in one transaction, in this order, would destroy, block or break, each with its line and column.
+ * Severity: block for what destroys data or cannot work in one transaction, warn for locks and what cannot be judged. A table that the
+ * same texts created is nobody's yet: only what can fail is said about it.
  */
-export async function hazards(source: string, file: string): Promise<readonly Finding[]> {
-  const parsed = await parseSql(source, file);
-  if (parsed.fault !== null) {
-    return [block('sql-syntax', `PostgreSQL's grammar refuses this: ${parsed.fault.message}`, { at: parsed.fault.at, hint: 'Correct the statement. psql commands (\\i, \\c …) and templates are not SQL.' })];
-  }
+export async function hazardsOfAll(sources: readonly { readonly source: string; readonly file: string }[]): Promise<readonly Finding[]> {
   const seen: Seen = { tables: new Map(), types: new Set(), dropped: [], added: [], enumValues: [] };
-  const findings = parsed.statements.flatMap((statement) => hazardsOf(statement, seen));
+  const findings: Finding[] = [];
+  for (const { source, file } of sources) {
+    const { fault, statements } = await parseSql(source, file);
+    if (fault !== null) findings.push(block('sql-syntax', `PostgreSQL's grammar refuses this: ${fault.message}`, { at: fault.at, hint: 'Correct the statement. psql commands (\\i, \\c …) and templates are not SQL.' }));
+    findings.push(...statements.flatMap((statement) => hazardsOf(statement, seen)));
+  }
   for (const { table, column, at } of seen.dropped) {
     const other = seen.added.find((a) => a.table === table && a.column !== column);
     if (other === undefined) continue;

@@ -3,7 +3,7 @@ import { Bug, UserError } from '../errors.js';
 import { block, type Finding } from '../finding.js';
 import { display, isOurs, type Relation } from '../names.js';
 import type { Db, ReadDb } from '../pg/db.js';
-import { glue, ident, join } from '../pg/render.js';
+import { glue, ident, join, type Sql } from '../pg/render.js';
 import { relation, type PlanFrame } from '../plan/plan.js';
 import type { TableAccount } from '../report/event.js';
 import type { ReadContext, StepContext } from './step.js';
@@ -83,6 +83,9 @@ export function stopAtLoss(cx: ReadContext, findings: readonly Finding[], rolled
   });
 }
 
+/** The path under which the author's names are looked up, the same on a clone and on the target whatever the role's own setting is. */
+export const authorPath = (cx: ReadContext): Sql => join([...new Set(['$user', ...cx.plan.schemas, 'public'])].map((schema) => ident(schema)));
+
 export interface Guarded {
   readonly rules: RowRules;
   /** see judge(); in an apply nothing may be lost */
@@ -104,8 +107,7 @@ export async function guarded(cx: StepContext, guard: Guarded): Promise<{ readon
       async (tx) => {
         const before = await countRows(cx, tx, cx.plan);
         const { id } = await tx.one<{ id: string }>('row-guard/transaction');
-        const schemas = [...new Set(['$user', ...cx.plan.schemas, 'public'])];
-        await tx.change('row-guard/author-path', { parts: { path: join(schemas.map((schema) => ident(schema))) } });
+        await tx.change('row-guard/author-path', { parts: { path: authorPath(cx) } });
         await guard.work(tx);
         await tx.change('row-guard/pin');
         if ((await tx.one<{ id: string }>('row-guard/transaction')).id !== id) throw new Bug('the transaction of the row guard was ended by the SQL inside it');
