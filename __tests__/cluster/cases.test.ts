@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { cases, expected, preflighted } from '../support/case.js';
+import { cases, databaseOf, expected, preflighted } from '../support/case.js';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { sessions } from '../support/sessions.js';
 
@@ -22,6 +22,7 @@ describe('a plan is refused or remarked on before anything changes, with exactly
       expect(after).toBe(before);
     } finally {
       await open.closeAll();
+      await cluster.drop(databaseOf(c));
     }
   });
 });

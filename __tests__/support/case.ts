@@ -49,6 +49,8 @@ export function inputsOf(c: Case): Inputs {
   return readInputs((name) => own[name] ?? '');
 }
 
+export const databaseOf = (c: Case): string => `${c.area} ${c.name}`;
+
 export const line = (finding: Finding): string => `${finding.severity} ${findingLine(finding)}`;
 
 /** What is said about the plan without a database, and the plan when it can be used. */
@@ -71,7 +73,7 @@ export async function preflighted(
   cluster: Cluster,
   sessions: Sessions,
 ): Promise<{ readonly lines: readonly string[]; readonly before: string; readonly after: string }> {
-  const database = c.name;
+  const database = databaseOf(c);
   const url = await cluster.create(database);
   const owner = await sessions.open(url);
   await owner.script(`SET search_path = public; ${read(c, 'before.sql')}`, { file: 'before.sql' });
@@ -99,7 +101,7 @@ export async function preflighted(
         workingDirectory: plan.dir,
       };
       const { findings } = await kind.preflight(cx, step.spec);
-      said.push(...findings.map((finding) => line({ step: step.id, ...finding })).filter((text) => !said.includes(text)));
+      said.push(...findings.map((finding) => line({ step: step.id, at: step.at, ...finding })).filter((text) => !said.includes(text)));
     }
   }
   return { lines: said, before, after: dump(cluster, database) };

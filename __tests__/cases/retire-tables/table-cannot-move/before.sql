@@ -1,0 +1,3 @@
+CREATE VIEW titles AS SELECT 1 AS id;
+CREATE TABLE measurements (at date) PARTITION BY RANGE (at);
+CREATE TABLE measurements_2026 PARTITION OF measurements FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');

@@ -1,0 +1,1 @@
+CREATE TABLE "OLD_NOTES" (id int);
