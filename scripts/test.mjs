@@ -53,7 +53,7 @@ async function checks() {
   count(await run('lint', [installed('eslint/bin/eslint.js'), '.']));
   count(await run('types', [installed('typescript/bin/tsc'), '--noEmit']));
   count(await run('unused code', [installed('knip/bin/knip.js')]));
-  const changed = spawnSync('git', ['status', '--porcelain', '--', 'dist', 'docs', 'README.md', 'plan.schema.json', 'src/generated'], {
+  const changed = spawnSync('git', ['status', '--porcelain', '--', 'dist', 'docs', 'examples/workflows', 'README.md', 'plan.schema.json', 'src/generated'], {
     cwd: root,
     encoding: 'utf8',
   });

@@ -143,7 +143,7 @@ export async function githubStore(options: GithubStoreOptions): Promise<Store> {
       const files = [...(await all())].sort(
         (a, b) => (b.artifact.createdAt?.getTime() ?? 0) - (a.artifact.createdAt?.getTime() ?? 0) || b.artifact.id - a.artifact.id,
       );
-      return files.map(described).filter((file) => file !== null && file.name.startsWith(prefix)) as StoredFile[];
+      return files.map(described).filter((file) => file !== null).filter((file) => file.name.startsWith(prefix));
     },
   };
 }
