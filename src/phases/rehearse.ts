@@ -4,7 +4,7 @@ import { Journal, newRunId } from '../journal/journal.js';
 import { display, type Relation } from '../names.js';
 import type { Target } from '../pg/connect.js';
 import type { Db } from '../pg/db.js';
-import { fromPlan } from '../pg/render.js';
+import type { Sql } from '../pg/render.js';
 import { accept } from '../plan/hazards.js';
 import type { Plan } from '../plan/plan.js';
 import { contents, contentsDiffer, tablesIn, type Contents } from '../proof/contents.js';
@@ -179,7 +179,7 @@ async function allLegs(
   leg: <T>(name: string, act: () => Promise<T>) => Promise<T>,
   facts: Facts,
 ): Promise<void> {
-  const steps: readonly StepOfRun[] = plan.steps.map((s) => ({ id: s.id, kind: s.kind, database: s.on, spec: s.spec }));
+  const steps: readonly StepOfRun[] = plan.steps.map((s) => ({ id: s.id, kind: s.kind, database: s.on, spec: s.spec, at: s.at }));
   const production = stageOf(stages, 'production');
   const journals = new Map<RealDatabase, Journal>();
   const journalDbs = new Map<RealDatabase, Db>();
@@ -393,7 +393,7 @@ async function writersFor(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
         const name = display(relation);
         if (!there.has(name) || kind.writable?.(step.spec, plan, relation) === false) continue;
         const condition = fits.get(name);
-        tables.set(name, { relation, ...(condition === undefined ? {} : { fit: fromPlan(condition) }) });
+        tables.set(name, { relation, ...(condition === undefined ? {} : { fit: condition }) });
       }
     }
     parts.push(await startWriters(() => cx.open(s.target, 'command', 'lossless synthetic writer'), [...tables.values()], cx.clock, cx.signal));

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Finding } from '../finding.js';
 import type { RunId, Relation } from '../names.js';
 import type { Db, ReadDb } from '../pg/db.js';
+import type { Sql } from '../pg/render.js';
 import type { PlanFiles, PlanFrame } from '../plan/plan.js';
 import type { Clock, Exec, Report } from '../ports.js';
 import type { Sources } from '../proof/mentions.js';
@@ -40,7 +41,7 @@ export interface Step<Spec, Receipt extends Json> {
   retiredSchemas?(spec: Spec, receipt: Receipt): readonly string[];
   cleanup(cx: StepContext, spec: Spec, receipt: Receipt): Promise<void>;
   /** Which existing rows of a touched table will fit after the change (SQL over the table's alias `t`): synthetic writers copy only such. */
-  fits?(db: ReadDb, spec: Spec, plan: PlanFrame): Promise<readonly { readonly relation: Relation; readonly condition: string }[]>;
+  fits?(db: ReadDb, spec: Spec, plan: PlanFrame): Promise<readonly { readonly relation: Relation; readonly condition: Sql }[]>;
   /** false for a table that synthetic writers must leave alone because the change needs it so (a table that must be empty) */
   writable?(spec: Spec, plan: PlanFrame, relation: Relation): boolean;
 }
