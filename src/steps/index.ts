@@ -1,6 +1,7 @@
 import type { KindReading } from '../plan/plan.js';
 import type { Kinds } from '../plan/read.js';
 import { command, commandReading } from './command.js';
+import { drizzle, drizzleReading } from './drizzle.js';
 import { inspectTables } from './inspect-tables.js';
 import { retireSchemas } from './retire-schemas.js';
 import { retireTables } from './retire-tables.js';
@@ -14,6 +15,7 @@ export const steps = {
   'inspect-tables': inspectTables,
   sql,
   command,
+  drizzle,
 } as const satisfies Record<string, AnyStep>;
 
 export type StepKind = keyof typeof steps;
@@ -21,10 +23,10 @@ export type StepKind = keyof typeof steps;
 /** A kind whose spec names neither files nor commands and has nothing to check without a database. */
 const plain: KindReading = { files: () => [], commands: () => [], check: () => Promise.resolve([]) };
 
-const readings: Readonly<Partial<Record<string, KindReading>>> = { sql: sqlReading, command: commandReading };
+const readings: Readonly<Partial<Record<StepKind, KindReading>>> = { sql: sqlReading, command: commandReading, drizzle: drizzleReading };
 
 /** The registry as the plan reader takes it. */
-export const kinds: Kinds = Object.fromEntries(Object.entries<AnyStep>(steps).map(([kind, step]) => [kind, { step, reading: readings[kind] ?? plain }]));
+export const kinds: Kinds = Object.fromEntries(Object.entries<AnyStep>(steps).map(([kind, step]) => [kind, { step, reading: readings[kind as StepKind] ?? plain }]));
 
 /** A kind by the name that a plan or a journal has for it; undefined when this version knows none. */
 export const kindNamed = (kind: string): AnyStep | undefined => (steps as Readonly<Record<string, AnyStep>>)[kind];
