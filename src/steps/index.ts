@@ -26,7 +26,9 @@ const plain: KindReading = { files: () => [], commands: () => [], check: () => P
 const readings: Readonly<Partial<Record<StepKind, KindReading>>> = { sql: sqlReading, command: commandReading, drizzle: drizzleReading };
 
 /** The registry as the plan reader takes it. */
-export const kinds: Kinds = Object.fromEntries(Object.entries<AnyStep>(steps).map(([kind, step]) => [kind, { step, reading: readings[kind as StepKind] ?? plain }]));
+export const kinds: Kinds = Object.fromEntries(
+  Object.entries<AnyStep>(steps).map(([kind, step]) => [kind, { step, reading: readings[kind as StepKind] ?? plain }]),
+);
 
 /** A kind by the name that a plan or a journal has for it; undefined when this version knows none. */
 export const kindNamed = (kind: string): AnyStep | undefined => (steps as Readonly<Record<string, AnyStep>>)[kind];

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { createHash } from 'node:crypto';
 import { block, note, warn, type Finding } from '../finding.js';
+import { display } from '../names.js';
+import { changedRelations } from '../plan/changed-relations.js';
 import { accept, hazards } from '../plan/hazards.js';
-import type { KindReading, PlanFiles } from '../plan/plan.js';
+import { relation, type KindReading, type PlanFiles } from '../plan/plan.js';
 import { forgetMarker, mark, marked, prepareMarkers, unmark } from './done.js';
-import { accounts, addedBy, guarded, rowsSchema, unknownTables, wayBack, type Counts } from './row-guard.js';
-import type { Step, Watched } from './step.js';
+import { accounts, addedBy, countRows, guarded, rowsSchema, unknownTables, wayBack, type Counts } from './row-guard.js';
+import type { ReadContext, Step, Watched } from './step.js';
 
 const path = z.string().min(1, 'expected a path relative to the plan file');
 const specSchema = z.strictObject({
@@ -96,16 +98,17 @@ export const sql: Step<Spec, Receipt> = {
   },
 
   async canUndo(cx, spec) {
-    if (spec.undo !== 'none' || cx.allow.has(`keep-${cx.stepId}`)) return [];
-    return (await marked(cx.db, cx.run, cx.stepId, 'apply')) === null ? [] : [noUndo(cx.stepId, spec.file)];
+    const facts = await marked<Facts>(cx.db, cx.run, cx.stepId, 'apply');
+    if (facts === null || cx.allow.has(`keep-${cx.stepId}`)) return [];
+    return spec.undo === 'none' ? [noUndo(cx.stepId, spec.file)] : rowsSince(cx, spec, facts);
   },
 
   async undo(cx, spec, receipt) {
     if (receipt === null) return;
     const facts = await marked<Facts>(cx.db, cx.run, cx.stepId, 'apply');
     if (facts === null) return;
-    if (spec.undo === 'none') {
-      cx.report({ type: 'found', finding: warn('undo-none', `${spec.file} cannot be undone: its effect is kept`, { step: cx.stepId, object: spec.file }) });
+    if (spec.undo === 'none' || cx.allow.has(`keep-${cx.stepId}`)) {
+      cx.report({ type: 'found', finding: warn('undo-none', `${spec.file} is not undone: its effect is kept`, { step: cx.stepId, object: spec.file }) });
       return;
     }
     const file = spec.undo;
@@ -126,6 +129,20 @@ export const sql: Step<Spec, Receipt> = {
   cleanup: (cx) => forgetMarker(cx.db, cx.run, cx.stepId, 'apply'),
 };
 
+/** Tables that the file made and its undo drops, with rows that others wrote since: the guard would roll the undo back, so it is said beforehand. */
+async function rowsSince(cx: ReadContext, spec: Spec, facts: Facts): Promise<readonly Finding[]> {
+  const made = facts.after.filter((a) => !facts.before.some((b) => b.schema === a.schema && b.name === a.name));
+  const dropped = new Set((await hazards(cx.files.text(spec.undo), spec.undo)).filter((f) => f.code === 'drop-table').map((f) => f.object ?? ''));
+  const now = await countRows(cx, cx.db, cx.plan);
+  return made.flatMap((table): readonly Finding[] => {
+    const object = display(table);
+    const rows = (now.find((c) => c.schema === table.schema && c.name === table.name)?.rows ?? 0) - table.rows;
+    const anyRows = Object.entries(spec.rows ?? {}).some(([written, rule]) => rule === 'any' && display(relation(written, cx.plan)) === object);
+    if (rows <= 0 || anyRows || !(dropped.has(table.name) || dropped.has(object))) return [];
+    return [block('undo-loses-rows', `${spec.undo} drops ${object}, in which ${String(rows)} rows were written since`, { object, count: rows, hint: `Move the rows elsewhere first, or roll back with allow: keep-${cx.stepId} to keep the table and undo the rest.` })];
+  });
+}
+
 const nothingToTend: Watched = { findings: [], drained: 0, backlog: 0, blocking: [], tables: [] };
 
 const noUndo = (stepId: string, what: string): Finding =>
@@ -137,6 +154,11 @@ export const sqlReading: KindReading = {
     return undo === 'none' ? [file] : [file, undo];
   },
   commands: () => [],
+  touches: async (spec, files, plan) => {
+    const { file, undo } = spec as Spec;
+    const texts = undo === 'none' ? [file] : [file, undo];
+    return (await Promise.all(texts.map((name) => changedRelations(files.text(name), name, plan)))).flat();
+  },
   check: async (spec, files, at) => {
     const parsed = spec as Spec;
     const findings = await hazardsOfBoth(parsed, files);
