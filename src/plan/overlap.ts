@@ -32,7 +32,7 @@ export interface Overlap {
  *  1. both touch the same relation, or one touches a relation in a schema that the other retires whole, or both retire one schema;
  *  2. one touches a relation and the other a relation that is tied to it by a foreign key whose key changes (`ties`);
  *  3. between runs only: one may touch anything (sql, command, drizzle) and the other touches something at all.
- * Within a plan a sql, command or drizzle step counts with what it declares (`creates`, the tables under `rows`): a Drizzle migration that
+ * Within a plan a sql, command or drizzle step counts with what it declares (`creates`) and what its SQL file names as changed: a Drizzle migration that
  * adds tables and keys from them to existing tables touches the new tables; the referenced ones keep their key, so rule 2 does not apply.
  */
 export function overlaps(a: Footprint, b: Footprint, options: OverlapOptions): Overlap | null {
@@ -59,10 +59,15 @@ export function overlaps(a: Footprint, b: Footprint, options: OverlapOptions): O
   return null;
 }
 
+export interface Described {
+  readonly id: string;
+  readonly on: string;
+  readonly at: Where;
+  readonly footprint: Footprint;
+}
+
 /** The faults of a plan whose steps meet. */
-export function overlapsOfSteps(
-  steps: readonly { readonly id: string; readonly on: string; readonly at: Where; readonly footprint: Footprint }[],
-): readonly Finding[] {
+export function overlapsOfSteps(steps: readonly Described[]): readonly Finding[] {
   return steps.flatMap((later, i) =>
     steps.slice(0, i).flatMap((earlier) => {
       const overlap = later.on === earlier.on ? overlaps(earlier.footprint, later.footprint, { between: 'steps' }) : null;

@@ -77,6 +77,8 @@ export interface KindReading {
   files(spec: unknown): readonly string[];
   /** command texts whose words may name repository files */
   commands(spec: unknown): readonly string[];
+  /** relations that its files change beyond those its step declares; default none */
+  touches?(spec: unknown, files: PlanFiles, plan: PlanFrame): Promise<readonly Relation[]>;
   /** faults and hazards that need only the plan and its files, with their places (hazards of SQL, undo: none …) */
   check(spec: unknown, files: PlanFiles, at: (path: readonly (string | number)[]) => Where): Promise<readonly Finding[]>;
 }

@@ -6,7 +6,7 @@ import { readYaml, type YamlFile } from './document.js';
 import { closest, keyHint, parseAt } from './faults.js';
 import { FileReader, isNamed, locatePlan, planFiles, PlanRefused, within, type Disk, type Named } from './files.js';
 import { planDigest, planId } from './identity.js';
-import { overlapsOfSteps } from './overlap.js';
+import { overlapsOfSteps, type Described } from './overlap.js';
 import type { KindReading, Plan, PlanFiles, PlanFrame, PlanStep } from './plan.js';
 import { planSchema, reservedKeys, stepKeys, type StepShape } from './schema.js';
 
@@ -265,14 +265,16 @@ async function finish(draft: Draft, { kinds, dir, bytes, files, faults, unreadab
     recycleConnections: frame?.['recycle-connections'] ?? false,
     strict: frame?.strict ?? false,
   };
-  const described = draft.steps.flatMap((step) => {
-    const shape = kinds[step.kind]?.step;
-    return shape === undefined ? [] : [{ id: step.id, on: step.on, at: step.at, footprint: shape.describe(step.spec, planFrame) }];
-  });
   const findings: Finding[] = [];
+  const described: Described[] = [];
   for (const step of draft.steps) {
-    const reading = kinds[step.kind]?.reading;
-    if (reading === undefined || unreadable.has(step.id)) continue;
+    const kind = kinds[step.kind];
+    if (kind === undefined) continue;
+    const { step: shape, reading } = kind;
+    const footprint = shape.describe(step.spec, planFrame);
+    const beyond = unreadable.has(step.id) ? undefined : await reading.touches?.(step.spec, files, planFrame);
+    described.push({ id: step.id, on: step.on, at: step.at, footprint: { ...footprint, touches: [...footprint.touches, ...(beyond ?? [])] } });
+    if (unreadable.has(step.id)) continue;
     const found = await reading.check(step.spec, files, (path) => yaml.at(['steps', step.index, step.kind, ...path]));
     findings.push(...found.map((finding) => ({ step: step.id, ...finding, ...placed(finding, draft.file, files) })));
   }

@@ -1,0 +1,1 @@
+DELETE FROM public.old_notes WHERE archived;

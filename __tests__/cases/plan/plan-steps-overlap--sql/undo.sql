@@ -1,0 +1,1 @@
+INSERT INTO public.old_notes SELECT * FROM public.archived_notes;
