@@ -1,4 +1,4 @@
-export type Fixture = 'production' | 'production-duplicates' | 'development' | 'development-uuid';
+export type Fixture = 'production' | 'production-duplicates' | 'development' | 'development-uuid' | 'production-after' | 'development-after';
 /** The SQL files that make each database, in order. */
 export const databases: Readonly<Record<Fixture, readonly string[]>>;
 /**

@@ -6,6 +6,9 @@ export const databases = {
   production: ['schema', 'rows', 'production'],
   'production-duplicates': ['schema', 'rows', 'production', 'production-duplicates'],
   development: ['schema', 'rows', 'development'],
+  // the schemas that the plan must leave, without what the Drizzle migration adds
+  'production-after': ['schema', 'rows', 'production', 'production-after'],
+  'development-after': ['schema', 'rows', 'development', 'development-after'],
   'development-uuid': ['schema', 'rows', 'development', 'development-uuid'],
 };
 
