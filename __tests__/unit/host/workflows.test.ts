@@ -54,7 +54,7 @@ async function faults(file: string, written: string): Promise<string[]> {
   };
   const provider = { fetchActionMetadata: (ref: { owner: string; name: string }) => Promise.resolve(metadata(ref.owner, ref.name) as never) };
   const found = await validate(TextDocument.create(pathToFileURL(file).href, 'yaml', 0, text), { actionsMetadataProvider: provider });
-  return found.map((d) => `${file}:${String(d.range.start.line + 1)} ${d.message}`);
+  return found.map((d) => `${file}:${String(d.range.start.line + 1)} ${typeof d.message === 'string' ? d.message : d.message.value}`);
 }
 
 describe('the workflows', () => {

@@ -92,14 +92,17 @@ export async function githubStore(options: GithubStoreOptions): Promise<Store> {
             break;
           } catch (error) {
             const failure = explain(error, where);
+            const conflict = error instanceof Error && /already exists/i.test(error.message);
+            const listed = await all().catch((): readonly Located[] => []);
+            const there = listed.map(described).find((file) => file?.name === name);
             // An upload whose last answer was lost is there all the same: the digest decides.
-            const there = (await all()).map(described).find((file) => file?.name === name);
-            if (round > 1 && there?.digest === digest) break;
-            if (there !== undefined)
+            if (there?.digest === digest && (!conflict || round > 1)) break;
+            if (conflict || there !== undefined) {
               throw new UserError(`${name} is already stored in ${where}`, {
                 hint: 'A stored file is never replaced: re-run the job (its attempt number is part of the name).',
                 cause: error,
               });
+            }
             if (failure.fault === 'user' || round === TRIES) throw failure;
           }
         }
@@ -143,7 +146,10 @@ export async function githubStore(options: GithubStoreOptions): Promise<Store> {
       const files = [...(await all())].sort(
         (a, b) => (b.artifact.createdAt?.getTime() ?? 0) - (a.artifact.createdAt?.getTime() ?? 0) || b.artifact.id - a.artifact.id,
       );
-      return files.map(described).filter((file) => file !== null).filter((file) => file.name.startsWith(prefix));
+      return files
+        .map(described)
+        .filter((file) => file !== null)
+        .filter((file) => file.name.startsWith(prefix));
     },
   };
 }
