@@ -1,0 +1,1 @@
+CREATE VIEW memories AS SELECT 1 AS id;

@@ -1,0 +1,1 @@
+CREATE TABLE "Project_Memory" (id int);

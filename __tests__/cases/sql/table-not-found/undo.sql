@@ -1,0 +1,1 @@
+UPDATE public.notes SET id = id - 1 WHERE id <= 0;
