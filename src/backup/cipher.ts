@@ -1,7 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { Bug, UserError } from '../errors.js';
@@ -34,10 +33,15 @@ export function lockOf(inputs: Pick<Inputs, 'backup-recipient' | 'backup-passphr
   const recipients = parseList(inputs['backup-recipient']);
   const passphrase = inputs['backup-passphrase'];
   if (recipients.length > 0 && passphrase !== '') {
-    throw new UserError('backup-recipient and backup-passphrase are both set', { hint: 'The age format takes one or the other: keep backup-recipient, and leave backup-passphrase empty.' });
+    throw new UserError('backup-recipient and backup-passphrase are both set', {
+      hint: 'The age format takes one or the other: keep backup-recipient, and leave backup-passphrase empty.',
+    });
   }
   if (passphrase !== '') {
-    if (passphrase.length < 12) throw new UserError('backup-passphrase is shorter than 12 characters', { hint: 'Use five random words or more, or better an age key pair (backup-recipient).' });
+    if (passphrase.length < 12)
+      throw new UserError('backup-passphrase is shorter than 12 characters', {
+        hint: 'Use five random words or more, or better an age key pair (backup-recipient).',
+      });
     return { kind: 'scrypt', passphrase };
   }
   if (recipients.length === 0) {
@@ -49,7 +53,10 @@ export function lockOf(inputs: Pick<Inputs, 'backup-recipient' | 'backup-passphr
     ]);
   }
   const bad = recipients.filter((r) => !acceptable(r));
-  if (bad.length > 0) throw new UserError(`backup-recipient: ${bad.map((r) => `"${r.slice(0, 12)}…"`).join(', ')} is not an age public key`, { hint: 'Expected age1 followed by 58 lower-case letters and digits, as printed by age-keygen.' });
+  if (bad.length > 0)
+    throw new UserError(`backup-recipient: ${bad.map((r) => `"${r.slice(0, 12)}…"`).join(', ')} is not an age public key`, {
+      hint: 'Expected age1 followed by 58 lower-case letters and digits, as printed by age-keygen.',
+    });
   return { kind: 'x25519', recipients };
 }
 
@@ -62,7 +69,9 @@ export function keyOf(inputs: Pick<Inputs, 'backup-identity' | 'backup-passphras
     try {
       for (const identity of identities) decrypter.addIdentity(identity);
     } catch {
-      throw new UserError('backup-identity is not an age secret key', { hint: 'Expected AGE-SECRET-KEY-1… as written by age-keygen. Correct the secret BACKUP_IDENTITY.' });
+      throw new UserError('backup-identity is not an age secret key', {
+        hint: 'Expected AGE-SECRET-KEY-1… as written by age-keygen. Correct the secret BACKUP_IDENTITY.',
+      });
     }
     return { kind: 'identity', identities };
   }
@@ -111,7 +120,7 @@ export async function encryptFile(source: NodeJS.ReadableStream, path: string, l
     }
   }
   try {
-    await pipeline(source as Readable, encrypted, createWriteStream(partial, { mode: 0o600, flags: 'wx', highWaterMark: 1 << 20 }));
+    await pipeline(source, encrypted, createWriteStream(partial, { mode: 0o600, flags: 'wx', highWaterMark: 1 << 20 }));
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true });
@@ -147,7 +156,11 @@ export async function decryptFile(from: string, to: string, key: Key): Promise<v
     }
   }
   try {
-    await pipeline(createReadStream(from, { start: size + nonceSize, highWaterMark: 1 << 20 }), decrypted, createWriteStream(partial, { mode: 0o600, flags: 'wx', highWaterMark: 1 << 20 }));
+    await pipeline(
+      createReadStream(from, { start: size + nonceSize, highWaterMark: 1 << 20 }),
+      decrypted,
+      createWriteStream(partial, { mode: 0o600, flags: 'wx', highWaterMark: 1 << 20 }),
+    );
     await rename(partial, to);
   } catch (error) {
     await rm(partial, { force: true });
@@ -193,7 +206,10 @@ async function openHeader(header: Uint8Array, key: Exclude<Key, { kind: 'file-ke
     const text = error instanceof Error ? error.message : String(error);
     if (/no identity matched/i.test(text)) {
       const what = key.kind === 'passphrase' ? 'backup-passphrase does not open it' : 'backup-identity is not the secret key of any of its recipients';
-      throw unreadable(`the backup cannot be decrypted: ${what}`, 'Give the secret key that belongs to the backup-recipient the backup was made with; nothing was touched.');
+      throw unreadable(
+        `the backup cannot be decrypted: ${what}`,
+        'Give the secret key that belongs to the backup-recipient the backup was made with; nothing was touched.',
+      );
     }
     throw damaged();
   }
@@ -201,7 +217,8 @@ async function openHeader(header: Uint8Array, key: Exclude<Key, { kind: 'file-ke
 
 async function readHeader(path: string): Promise<{ header: Uint8Array; size: number }> {
   const start = await readAt(path, 0, headerLimit);
-  if (!start.subarray(0, 21).equals(Buffer.from('age-encryption.org/v1'))) throw unreadable('the backup is not an age file', 'It was replaced or cut to nothing: take it from another copy, or run the phase backup again.');
+  if (!start.subarray(0, 21).equals(Buffer.from('age-encryption.org/v1')))
+    throw unreadable('the backup is not an age file', 'It was replaced or cut to nothing: take it from another copy, or run the phase backup again.');
   const mac = start.indexOf('\n---');
   const end = mac < 0 ? -1 : start.indexOf('\n', mac + 4);
   if (end < 0) throw damaged();
@@ -219,7 +236,11 @@ async function readAt(path: string, position: number, length: number): Promise<B
 }
 
 const unreadable = (message: string, hint: string): BackupRefused => new BackupRefused([block('backup-unreadable', message, { hint })]);
-const damaged = (): BackupRefused => unreadable('the backup is truncated or was tampered with: its contents do not authenticate', 'Do not use this file; take it from another copy, or run the phase backup again.');
+const damaged = (): BackupRefused =>
+  unreadable(
+    'the backup is truncated or was tampered with: its contents do not authenticate',
+    'Do not use this file; take it from another copy, or run the phase backup again.',
+  );
 
 const payloadKey = (fileKey: Uint8Array, nonce: Buffer): Buffer => Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32));
 

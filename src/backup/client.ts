@@ -77,7 +77,7 @@ async function find(options: FindTools, programs: readonly string[], debianPacka
       continue;
     }
     const dump = join(directory, 'pg_dump');
-    if (/pg_wrapper$/.test(await realpath(dump))) {
+    if ((await realpath(dump)).endsWith('pg_wrapper')) {
       wrong.push(`${dump} is Debian's wrapper, which chooses the version itself`);
       continue;
     }

@@ -42,7 +42,18 @@ export const manifestShape = z.strictObject({
   notCompared: z.array(z.string()),
   extensions: z.array(z.strictObject({ name: z.string(), schema: z.string(), version: z.string(), needed: z.boolean() })),
   /** roles that own, may use or are named by objects; without passwords */
-  roles: z.array(z.strictObject({ name: z.string(), superuser: z.boolean(), inherit: z.boolean(), createdb: z.boolean(), createrole: z.boolean(), bypassrls: z.boolean(), inPolicies: z.boolean(), memberOf: z.array(z.string()) })),
+  roles: z.array(
+    z.strictObject({
+      name: z.string(),
+      superuser: z.boolean(),
+      inherit: z.boolean(),
+      createdb: z.boolean(),
+      createrole: z.boolean(),
+      bypassrls: z.boolean(),
+      inPolicies: z.boolean(),
+      memberOf: z.array(z.string()),
+    }),
+  ),
   /** the role that owns most tables of the schemas: as whom a private clone is used */
   owner: z.string(),
 });
@@ -52,7 +63,12 @@ export type Manifest = z.infer<typeof manifestShape>;
 /** Refuses (`backup-manifest-invalid`) what this version cannot read. */
 export function readManifest(text: string, name: string): Manifest {
   const invalid = (why: string): BackupRefused =>
-    new BackupRefused([block('backup-manifest-invalid', `${name} is not a manifest that this version can read: ${why}`, { object: name, hint: 'Run the phase backup again with this version.' })]);
+    new BackupRefused([
+      block('backup-manifest-invalid', `${name} is not a manifest that this version can read: ${why}`, {
+        object: name,
+        hint: 'Run the phase backup again with this version.',
+      }),
+    ]);
   let data: unknown;
   try {
     data = JSON.parse(text);
@@ -68,6 +84,8 @@ export const manifestContents = (manifest: Manifest): readonly Contents[] =>
   manifest.tables.map(({ schema, name, rows, checksum, bytes }) => ({ relation: { schema, name }, rows, checksum, bytes }));
 
 /** `lossless-<database>-<run>-<attempt>`: the common beginning of a backup's two files. */
-export const backupName = (database: string, invocation: { readonly run: string; readonly attempt: string }): string => `lossless-${database}-${invocation.run}-${invocation.attempt}`;
+export const backupName = (database: string, invocation: { readonly run: string; readonly attempt: string }): string =>
+  `lossless-${database}-${invocation.run}-${invocation.attempt}`;
 export const dumpFile = (base: string): string => `${base}.dump.age`;
-export const manifestFile = (base: string): string => `${base}.manifest.json`;
+/** An archive's manifest has another ending, so that no phase takes it for a backup of the database. */
+export const manifestFile = (base: string, rowsOf: Manifest['rowsOf']): string => `${base}.${rowsOf === 'all tables' ? 'manifest' : 'archive'}.json`;

@@ -9,10 +9,14 @@ import type { Locked } from './arenas.js';
 const holding: readonly RunState[] = ['migrating', 'migrated', 'failed', 'rolling-back', 'cleaning'];
 
 /** Refusals (`held-by-run`) for steps that meet what an open run of their database holds (DECISIONS 14). */
-export async function heldBy(locked: readonly Locked[], work: Work, steps: readonly StepOfRun[]): Promise<readonly Finding[]> {
+export async function heldBy(
+  locked: readonly Pick<Locked, 'name' | 'journalDb'>[],
+  work: Pick<Work, 'plan' | 'kinds'>,
+  steps: readonly StepOfRun[],
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const l of locked) {
-    const open = (await l.journal.runs()).filter((r) => holding.includes(r.state));
+    const open = (await Journal.readRuns(l.journalDb)).filter((r) => holding.includes(r.state));
     if (open.length === 0) continue;
     const ties: readonly Tie[] = (await foreignKeys(l.journalDb, work.plan.schemas)).map((fk) => ({ from: fk.child, to: fk.parent, constraint: fk.name }));
     for (const run of open) {

@@ -81,7 +81,7 @@ export async function schemaOf(db: ReadDb, schemas: readonly string[]): Promise<
     });
     for (const { schema, parent, name, facts } of rows) {
       const present = Object.entries(facts).flatMap(([fact, value]) =>
-        value === null ? [] : [[fact, typeof value === 'string' ? value : JSON.stringify(value)] as const],
+        value === null ? [] : [[fact, typeof value === 'string' ? settled(value) : JSON.stringify(value)] as const],
       );
       objects.push({ kind, schema, parent, name, facts: Object.fromEntries(present.sort(([a], [b]) => (a < b ? -1 : 1))) });
     }
@@ -106,6 +106,12 @@ export function fingerprint(image: SchemaImage): string {
       }),
     )
     .digest('hex');
+}
+
+/** The fingerprint of each kind of object alone, to say where two images differ when only their fingerprints are known. */
+export function fingerprintsByKind(image: SchemaImage): Readonly<Record<string, string>> {
+  const kinds = [...new Set(image.objects.filter(bound).map((o) => o.kind))];
+  return Object.fromEntries(kinds.map((kind) => [kind, fingerprint({ ...image, objects: image.objects.filter((o) => o.kind === kind) }).slice(0, 16)]));
 }
 
 /** What `actual` lacks, has besides, or has otherwise than `expected`. */
@@ -134,5 +140,45 @@ export function differences(expected: SchemaImage, actual: SchemaImage): readonl
 /** `schema.parent.name`, for people. */
 export const displayObject = (o: SchemaObject): string =>
   o.kind === 'schema' ? o.name : [o.schema, o.parent, o.name].filter((part) => part !== null && part !== '').join('.');
+
+/**
+ * An expression as it reads after a dump and restore. `x IN ('a', 'b')` on a varchar is deparsed as `(ARRAY['a'::character varying, …])::text[]`
+ * where it was written and, once that text has been parsed again, as `ARRAY[('a'::character varying)::text, …]`: the same check, two texts.
+ */
+export function settled(text: string): string {
+  let result = text;
+  for (let from = result.lastIndexOf('(ARRAY['); from >= 0; from = from === 0 ? -1 : result.lastIndexOf('(ARRAY[', from - 1)) {
+    const elements = elementsFrom(result, from + '(ARRAY['.length);
+    if (elements === null) continue;
+    const rest = result.slice(elements.end);
+    const cast = /^\]\)::((?:"[^"]+"|[\w ]+)(?:\."[^"]+"|\.\w+)?(?:\(\d+(?:,\d+)?\))?)\[\]/.exec(rest);
+    if (cast?.[1] === undefined) continue;
+    const each = elements.parts.map((part) => `(${part})::${cast[1] ?? ''}`).join(', ');
+    result = `${result.slice(0, from)}ARRAY[${each}]${rest.slice(cast[0].length)}`;
+  }
+  return result;
+}
+
+/** The comma-separated elements from `start` up to the bracket that closes them (`end`), or null when the text is no such list. */
+function elementsFrom(text: string, start: number): { readonly parts: readonly string[]; readonly end: number } | null {
+  const parts: string[] = [];
+  let depth = 0;
+  let quote: string | null = null;
+  let begin = start;
+  for (let at = start; at < text.length; at += 1) {
+    const c = text[at] ?? '';
+    if (quote !== null) {
+      if (c === quote) quote = null;
+    } else if (c === "'" || c === '"') quote = c;
+    else if (c === '(' || c === '[') depth += 1;
+    else if (c === ']' && depth === 0) return { parts: [...parts, text.slice(begin, at).trim()], end: at };
+    else if (c === ')' || c === ']') depth -= 1;
+    else if (c === ',' && depth === 0) {
+      parts.push(text.slice(begin, at).trim());
+      begin = at + 1;
+    }
+  }
+  return null;
+}
 
 const keyOf = (o: SchemaObject): string => JSON.stringify([o.kind, o.schema, o.parent, o.name]);

@@ -1,0 +1,2 @@
+-- drops a schema of a clone with everything in it; ACCESS EXCLUSIVE on its objects
+DROP SCHEMA IF EXISTS :"schema" CASCADE

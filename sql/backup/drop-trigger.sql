@@ -1,0 +1,2 @@
+-- drops a trigger of ours in a clone; ACCESS EXCLUSIVE on the table
+DROP TRIGGER IF EXISTS :"trigger" ON :"table"

@@ -1,0 +1,2 @@
+-- a membership of the origin in a private server
+GRANT :"group" TO :"role"
