@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -48,26 +48,32 @@ export interface JourneyOptions {
   readonly plan: string;
   readonly which: Fixture;
   readonly scale?: number;
+  /** files beside the plan */
+  readonly files?: Readonly<Record<string, string>>;
+  /** input `allow` of every phase */
+  readonly allow?: string;
   /** phases to run; default up to gate */
   readonly until?: 'check' | 'backup' | 'clone' | 'rehearse' | 'gate';
 }
 
 const phases = ['check', 'backup', 'clone', 'rehearse', 'gate'] as const;
 
-export async function prepareJourney({ plan: text, which, scale = 1, until = 'gate' }: JourneyOptions): Promise<Journey> {
+export async function prepareJourney({ plan: text, which, scale = 1, files = {}, allow = '', until = 'gate' }: JourneyOptions): Promise<Journey> {
   const cluster = await startCluster();
   const dir = mkdtempSync(join(tmpdir(), 'lossless-journey-'));
   const store = join(dir, 'store');
   const plan = join(dir, 'plan.yml');
   writeFileSync(plan, text);
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content);
+  mkdirSync(store);
   await build(await cluster.create('template'), which, { scale });
   const identity = await generateX25519Identity();
   const recipient = await identityToRecipient(identity);
   let planId = '';
   const rehearsed = await cluster.create('rehearsed', 'template');
-  const all = { 'production-url': rehearsed, 'backup-recipient': recipient, 'backup-identity': identity };
+  const all = { allow, 'production-url': rehearsed, 'backup-recipient': recipient, 'backup-identity': identity };
   for (const phase of phases.slice(0, phases.indexOf(until) + 1)) {
-    const ended: Ended = await terminal(phase, { plan, store, inputs: phase === 'gate' ? { confirm: planId } : all });
+    const ended: Ended = await terminal(phase, { plan, store, inputs: phase === 'gate' ? { allow, confirm: planId } : all });
     if (ended.code !== 0) throw new Error(`${phase} ended with ${String(ended.code)}:\n${ended.out}`);
     planId = ended.outputs['plan-id'] ?? planId;
   }
@@ -80,7 +86,7 @@ export async function prepareJourney({ plan: text, which, scale = 1, until = 'ga
     recipient,
     identity,
     production: (name) => cluster.create(name, 'template'),
-    inputs: (url) => ({ 'production-url': url, 'backup-recipient': recipient, confirm: planId }),
+    inputs: (url) => ({ allow, 'production-url': url, 'backup-recipient': recipient, confirm: planId }),
     async remove() {
       await cluster.remove();
       rmSync(dir, { recursive: true, force: true });

@@ -34,10 +34,10 @@ export interface Locked {
 }
 
 /**
- * Takes the one advisory lock of each database, in a fixed order, and opens its journal (creating it when `create`).
+ * Takes the one advisory lock of each database, in a fixed order, and opens a session for its journal, which may not exist yet: a refusal must leave nothing behind.
  * Refuses with `run-active` naming the holder when somebody else has it.
  */
-export async function lockDatabases(cx: PhaseContext, names: readonly RealDatabase[], create: boolean): Promise<readonly Locked[]> {
+export async function lockDatabases(cx: PhaseContext, names: readonly RealDatabase[]): Promise<readonly Locked[]> {
   const locked: Locked[] = [];
   for (const name of names) {
     const target = targetOf(cx, name);
@@ -53,7 +53,6 @@ export async function lockDatabases(cx: PhaseContext, names: readonly RealDataba
     }
     const journalDb = await cx.open(target, 'worker', 'lossless journal');
     const journal = new Journal(journalDb, cx.clock, cx.report);
-    if (create) await journal.create();
     locked.push({ name, target, journal, journalDb, lockDb });
   }
   return locked;

@@ -5,8 +5,9 @@ import { QueryFailed } from '../errors.js';
 import { warn, type Finding } from '../finding.js';
 import type { Plan } from '../plan/plan.js';
 import type { Check } from '../report/event.js';
-import { kindNamed, steps as kinds } from '../steps/index.js';
+import { steps as kinds } from '../steps/index.js';
 import { databasesOf, plural, targetOf, type RealDatabase } from './arenas.js';
+import { backupOptions } from './backup-options.js';
 import { heldBy } from './held.js';
 import type { Phase, PhaseContext } from './phase.js';
 import { refuseIfBlocked, requirePlan } from './refusal.js';
@@ -50,19 +51,6 @@ export const backup: Phase = {
     };
   },
 };
-
-/** What a backup for this plan binds and must contain. */
-export function backupOptions(cx: PhaseContext, plan: Plan, name: RealDatabase): Omit<Parameters<typeof takeBackup>[1], 'name' | 'rowsOf'> {
-  const intents = plan.steps.filter((s) => s.on === name).flatMap((s) => kindNamed(s.kind)?.describe(s.spec, plan) ?? []);
-  return {
-    database: name,
-    target: targetOf(cx, name),
-    plan,
-    touches: [...new Set([...plan.schemas, ...intents.flatMap((i) => [...i.schemas, ...i.touches.map((r) => r.schema)])])],
-    allow: [...cx.settings.allow],
-    maxLockMs: cx.settings.maxLockMs ?? plan.maxLockMs,
-  };
-}
 
 /** Relations of the plan that an open run of this database still holds (DECISIONS 14, 20). A reading role may be unable to look: that is said. */
 async function heldIn(cx: PhaseContext, plan: Plan, name: RealDatabase): Promise<readonly Finding[]> {

@@ -28,7 +28,7 @@ export const cleanup: Phase = {
     const due = wanted.filter((r) => isDue(r, now));
     if (due.length === 0) return notDue(cx, wanted);
     const names = (['production', 'development'] as const).filter((name) => due.some((r) => databasesOfRun(r).includes(name)));
-    const locked = await lockDatabases(cx, names, false);
+    const locked = await lockDatabases(cx, names);
     const results: Cleaned[] = [];
     for (const row of [...due].sort((a, b) => a.startedAt.localeCompare(b.startedAt))) results.push(await cleanRun(cx, locked, row));
     const left = (await Promise.all(locked.map((l) => sweep(l)))).flat();

@@ -32,7 +32,7 @@ export const migrate: Phase = {
   writes: 'target',
   async run(cx) {
     const plan = requirePlan(cx);
-    const locked = await lockDatabases(cx, databasesOf(plan), true);
+    const locked = await lockDatabases(cx, databasesOf(plan));
     const runs = (await Promise.all(locked.map((l) => l.journal.runs()))).flat();
     const same = runs.find((r) => r.planDigest === plan.digest && ['migrating', 'migrated', 'failed', 'rolling-back'].includes(r.state));
     if (same?.state === 'migrated') return alreadyMigrated(same);
@@ -84,6 +84,7 @@ export const migrate: Phase = {
       const evidence = { rehearsal: rehearsal.body, approval: approval.body };
       const files = new Map([[planEntry, Buffer.from(plan.source)], ...plan.files.names.map((name) => [name, plan.files.bytes(name)] as const)]);
       for (const l of locked) {
+        await l.journal.create();
         const own = steps
           .map((s, i) => ({ no: i + 1, id: s.id, kind: s.kind, database: s.database, spec: s.spec as StepRow['spec'], holds: holdsOf(kinds, s, plan) }))
           .filter((s) => s.database === l.name);

@@ -384,7 +384,7 @@ async function writersFor(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
       const intent = kind.describe(step.spec, plan);
       if (intent.undo === 'nothing-to-undo') continue;
       const fits = new Map(
-        (kind.fits === undefined ? [] : await kind.fits(reader, step.spec, plan)).map((f: { relation: Relation; condition: string }) => [
+        (kind.fits === undefined ? [] : await kind.fits(reader, step.spec, plan)).map((f: { relation: Relation; condition: Sql }) => [
           display(f.relation),
           f.condition,
         ]),

@@ -31,7 +31,7 @@ export const rollback: Phase = {
       ]);
     }
     await askWatchToYield(cx, found);
-    const locked = await lockDatabases(cx, databasesOfRun(found), true);
+    const locked = await lockDatabases(cx, databasesOfRun(found));
     const row = (await locateRun(cx, id, locked)) satisfies RunRow;
     const { plan, files } = await planOfRun(lockedWith(locked, row).journalDb, row);
     const arenas = await openArenas(cx, locked, id);

@@ -33,7 +33,7 @@ export const watch: Phase = {
     const names = (['production', 'development'] as const).filter((name) => open.some((r) => databasesOfRun(r).includes(name)));
     let locked: readonly Locked[];
     try {
-      locked = await lockDatabases(cx, names, false);
+      locked = await lockDatabases(cx, names);
     } catch (error) {
       if (error instanceof Refusal && error.findings[0].code === 'run-active') return busy(cx, open, error.findings[0]);
       throw error;
