@@ -53,3 +53,10 @@ export const minute = (iso: string): string => (/^\d{4}-\d\d-\d\dT\d\d:\d\d/.tes
 
 /** What the locks line says: the longest against the budget, or that none was measured. */
 export const locksWithin = (locks: RunResult['locks']): boolean | null => (locks.longestMs === null ? null : locks.longestMs <= locks.budgetMs);
+
+/** Lines of the failure that neither the sentence nor a blocking finding says already. */
+export function failureLines(result: Pick<RunResult, 'failure' | 'findings' | 'sentence'>): readonly string[] {
+  if (result.failure === null || result.findings.some((f) => f.severity === 'block')) return [];
+  const lines = result.failure.message.split('\n');
+  return lines[0] === result.sentence ? lines.slice(1) : lines;
+}

@@ -1,6 +1,6 @@
 import { markdownTable } from 'markdown-table';
 import type { Finding } from '../finding.js';
-import { checkRows, locksWithin, minute, rollbackSentence } from './criteria.js';
+import { checkRows, failureLines, locksWithin, minute, rollbackSentence } from './criteria.js';
 import type { RunResult } from './event.js';
 import { duration, grouped, place, size } from './text.js';
 
@@ -65,10 +65,12 @@ function head(result: RunResult, limit: Limits): string[] {
   const out = [`## ${icon[result.outcome]} ${result.phase}: ${result.outcome.toUpperCase()}`, `**${prose(result.sentence)}**`, facts.join(' · ')];
   const { failure } = result;
   if (failure !== null) {
-    const at = code(failure.at);
-    const lines = failure.message.split('\n').map((line) => `> ${prose(line)}`.trimEnd());
-    const hint = failure.hint === '' ? [] : ['>', `> **What to do:** ${prose(failure.hint)}`];
-    out.push([...(at === '' ? [] : [`> ${at}`]), ...lines, ...hint].join('\n'));
+    const lines = [
+      ...failureLines(result).map(prose),
+      ...(failure.at === '' ? [] : [`at ${code(failure.at)}`]),
+      ...(failure.hint === '' ? [] : ['', `**What to do:** ${prose(failure.hint)}`]),
+    ];
+    if (lines.length > 0) out.push(lines.map((line) => `> ${line}`.trimEnd()).join('\n'));
     if (failure.stack !== null) out.push(details('Stack (this is a bug of ours: please report it)', fence(failure.stack, '')));
   }
   const blocks = result.findings.filter((f) => f.severity === 'block');

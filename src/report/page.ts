@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Finding } from '../finding.js';
-import { checkRows, locksWithin, minute, rollbackSentence } from './criteria.js';
+import { checkRows, failureLines, locksWithin, minute, rollbackSentence } from './criteria.js';
 import type { RunResult, Timing } from './event.js';
 import { duration, grouped, place, size } from './text.js';
 
@@ -120,7 +120,10 @@ function failure(result: RunResult): string {
   const f = result.failure;
   if (f === null) return '';
   const stack = f.stack === null ? '' : `<details><summary>Stack (a bug of ours: please report it)</summary><pre>${esc(f.stack)}</pre></details>`;
-  return `<section class="failure"><h2>What went wrong</h2><p class="message">${f.at === '' ? '' : `<code>${esc(f.at)}</code>: `}${esc(f.message)}</p>${f.hint === '' ? '' : `<p class="hint">${esc(f.hint)}</p>`}${stack}</section>\n`;
+  const lines = failureLines(result);
+  const message = lines.length === 0 ? '' : `<p class="message">${esc(lines.join('\n'))}</p>`;
+  const at = f.at === '' ? '' : `<p>at <code>${esc(f.at)}</code></p>`;
+  return `<section class="failure"><h2>What went wrong</h2>${message}${at}${f.hint === '' ? '' : `<p class="hint">${esc(f.hint)}</p>`}${stack}</section>\n`;
 }
 
 function checks(result: RunResult): string {

@@ -1,4 +1,5 @@
 import type { Finding } from '../finding.js';
+import { failureLines } from './criteria.js';
 import type { Event, RunResult } from './event.js';
 
 /** `1,234,567` */
@@ -87,7 +88,8 @@ export function ending(result: RunResult): string {
   const lines = [`${result.phase}: ${result.outcome}. ${result.sentence}`];
   for (const f of result.findings.filter((x) => x.severity === 'block')) lines.push(`  ${findingText(f).replaceAll('\n', '\n  ')}`);
   if (result.failure !== null) {
-    lines.push(`  ${result.failure.at === '' ? '' : `${result.failure.at}: `}${result.failure.message}`);
+    for (const line of failureLines(result)) lines.push(`  ${line}`);
+    if (result.failure.at !== '') lines.push(`  at ${result.failure.at}`);
     if (result.failure.hint !== '') lines.push(`  HINT: ${result.failure.hint}`);
     if (result.failure.stack !== null) lines.push(result.failure.stack);
   }
