@@ -50,7 +50,7 @@ function majorOf(bin) {
 }
 
 /** The directory with initdb, postgres, pg_dump and pg_restore of the newest major from 14 on, or null. PGBIN, when set, decides. */
-export function findPostgres() {
+function findPostgres() {
   if (process.env.PGBIN) {
     if (majorOf(process.env.PGBIN) === null)
       throw new CannotSetUp(`PGBIN is ${process.env.PGBIN}, where ${programs.join(', ')} of PostgreSQL ${oldestMajor} or newer are not found`);

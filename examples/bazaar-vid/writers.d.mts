@@ -61,7 +61,5 @@ export interface WriterOptions {
   readonly log?: string;
 }
 
-/** Ids of all users that writers create start with this, and every other row of theirs belongs to such a user. */
-export const writerPrefix: string;
 /** @param url connection URL of a database of the scenario */
 export function startWriters(url: string, options?: WriterOptions): Promise<Writers>;

@@ -26,7 +26,7 @@ const tables = {
 const children = { user: ['project'], project: ['message', 'scene', 'exports'], exports: ['analytics'] };
 
 /** Ids of all users that writers create start with this: their rows are told from the fixture's by it. */
-export const writerPrefix = 'writer_';
+const writerPrefix = 'writer_';
 
 /** A client keeps about this many rows alive; beyond it deletes. */
 const mostRows = 240;
