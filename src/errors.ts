@@ -1,4 +1,4 @@
-import type { Where } from './finding.js';
+import type { Finding, Where } from './finding.js';
 
 /** What the failure is about: decides the exit code, whether a stack is shown, and who has to act. */
 export type Fault = 'user' | 'database' | 'command' | 'bug' | 'aborted';
@@ -24,6 +24,17 @@ export abstract class Failure extends Error {
 /** The plan, an input or a grant must change: file, line and column, and what to write instead. No stack is shown. */
 export class UserError extends Failure {
   readonly fault = 'user';
+}
+
+/** A user error whose reasons are findings: each is shown with its place and its hint. */
+export class FaultsFound extends UserError {
+  constructor(
+    message: string,
+    readonly findings: readonly Finding[],
+    more?: More,
+  ) {
+    super(message, more);
+  }
 }
 
 /** PostgreSQL said no, and `sqlstate.ts` has already decided that it is neither worth a retry nor the user's mistake. */

@@ -1,4 +1,5 @@
-import { UserError } from './errors.js';
+import { FaultsFound } from './errors.js';
+import { block, type Finding } from './finding.js';
 
 /** The one table of inputs: action.yml, the terminal's flags, `LOSSLESS_<NAME>` and the README are checked against it. */
 export const inputTable = {
@@ -69,16 +70,19 @@ export interface Settings {
 }
 
 export function parseSettings(inputs: Inputs): Settings {
-  const faults: string[] = [];
+  const faults: Finding[] = [];
+  const fault = (input: InputName, expected: string): void =>
+    void faults.push(
+      block('input-invalid', `${input}: found "${inputs[input]}", expected ${expected}`, { object: input, hint: 'Correct this input of the workflow step.' }),
+    );
   const maxLockMs = inputs['max-lock'] === '' ? null : parseDuration(inputs['max-lock']);
   if (inputs['max-lock'] !== '' && (maxLockMs === null || maxLockMs < 50 || maxLockMs > 60_000))
-    faults.push(`max-lock: found "${inputs['max-lock']}", expected a duration between 50ms and 60s such as 1s`);
+    fault('max-lock', 'a duration between 50ms and 60s such as 1s');
   const retentionDays = Number(inputs['retention-days']);
-  if (!Number.isInteger(retentionDays) || retentionDays < 1 || retentionDays > 400)
-    faults.push(`retention-days: found "${inputs['retention-days']}", expected a whole number of days from 1 to 400`);
-  if (faults.length > 0)
-    throw new UserError(`inputs cannot be used:\n${faults.map((f) => `- ${f}`).join('\n')}`, {
-      hint: 'Correct the inputs of the workflow step and run it again; nothing was touched.',
-    });
+  if (!Number.isInteger(retentionDays) || retentionDays < 1 || retentionDays > 400) fault('retention-days', 'a whole number of days from 1 to 400');
+  if (faults.length > 0) {
+    const hint = 'Correct the inputs of the workflow step and run it again; nothing was touched.';
+    throw new FaultsFound(`inputs cannot be used:\n${faults.map((f) => `- ${f.message}`).join('\n')}`, faults, { hint });
+  }
   return { allow: new Set(parseList(inputs.allow)), maxLockMs, retentionDays, recipients: parseList(inputs['backup-recipient']) };
 }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
-import { Aborted, toFailure, UserError, type Failure } from './errors.js';
+import { Aborted, FaultsFound, toFailure, UserError, type Failure } from './errors.js';
+import { block } from './finding.js';
 import { inputTable, parseSettings, secretOf, type InputName, type Inputs } from './inputs.js';
 import { parseTarget, type SessionKind, type Target } from './pg/connect.js';
 import { connect, type Db } from './pg/db.js';
@@ -138,12 +139,15 @@ function targetsOf(host: Host): Readonly<Record<DatabaseName, Target | null>> {
 function requireInputs(phase: Phase, plan: Plan | null, inputs: Inputs): void {
   const missing = phase.needs(plan).filter((name) => inputs[name] === '');
   if (missing.length === 0) return;
-  const lines = missing.map(
-    (name) => `- ${name} is empty: ${inputTable[name].about}${secretOf[name] === undefined ? '' : `; set the secret ${secretOf[name]}`}`,
+  const hint =
+    'Set them in the workflow step (or as LOSSLESS_<NAME> in a terminal); a secret of an environment reaches only the job that names that environment.';
+  const findings = missing.map((name) =>
+    block('input-missing', `${name} is empty: ${inputTable[name].about}${secretOf[name] === undefined ? '' : `; set the secret ${secretOf[name]}`}`, {
+      object: name,
+      hint,
+    }),
   );
-  throw new UserError(`phase ${phase.name} needs inputs that are empty:\n${lines.join('\n')}`, {
-    hint: 'Set them in the workflow step (or as LOSSLESS_<NAME> in a terminal); a secret of an environment reaches only the job that names that environment.',
-  });
+  throw new FaultsFound(`phase ${phase.name} needs inputs that are empty:\n${findings.map((f) => `- ${f.message}`).join('\n')}`, findings, { hint });
 }
 
 const outcomeOf = (failure: Failure): Outcome => (failure.fault === 'user' ? 'refused' : failure.fault === 'aborted' ? 'aborted' : 'failed');

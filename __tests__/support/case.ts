@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../../src/errors.js';
+import { FaultsFound } from '../../src/errors.js';
 import type { Finding } from '../../src/finding.js';
 import { parseSettings, readInputs, type InputName, type Inputs } from '../../src/inputs.js';
 import { judge } from '../../src/phases/check.js';
 import { findingLine } from '../../src/plan/files.js';
 import type { Plan } from '../../src/plan/plan.js';
-import { PlanRefused, readPlan } from '../../src/plan/read.js';
+import { readPlan } from '../../src/plan/read.js';
 import { kinds, steps } from '../../src/steps/index.js';
 import type { AnyStep, ReadContext } from '../../src/steps/step.js';
 import type { Cluster } from './cluster.js';
@@ -61,8 +61,7 @@ export async function checked(c: Case): Promise<{ readonly plan: Plan | null; re
     const { plan } = await readPlan({ file: inputs.plan, root: c.dir, kinds });
     return { plan, lines: judge(plan, settings).map(line) };
   } catch (error) {
-    if (error instanceof PlanRefused) return { plan: null, lines: error.findings.map(line) };
-    if (error instanceof UserError) return { plan: null, lines: error.message.split('\n') };
+    if (error instanceof FaultsFound) return { plan: null, lines: error.findings.map(line) };
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
-import { UserError } from '../errors.js';
+import { FaultsFound, UserError } from '../errors.js';
 import type { FindingCode } from '../finding-codes.js';
 import { block, type Finding, type Where } from '../finding.js';
 import { scriptsOf, scriptsRun } from './commands.js';
@@ -106,14 +106,14 @@ export class FileReader {
     if (found === null) return false;
     if (found.length === 0) return refuse('plan-file-missing', `"${path}" is an empty folder`, 'Put the files there, or correct the path.');
     for (const file of found) {
-      await this.read(file);
-      if (this.bytes > mostBytes || this.contents.size > mostFiles) {
+      if (this.bytes + (await this.disk.stat(file)).size > mostBytes || this.contents.size >= mostFiles) {
         return refuse(
           'plan-file-unusable',
           `"${path}" brings more than ${String(mostFiles)} files or ${String(mostBytes / 1024 / 1024)} MiB`,
           'Name the files of the migration only: the journal keeps a copy of each.',
         );
       }
+      await this.read(file);
     }
     return true;
   }
@@ -239,14 +239,12 @@ export async function locatePlan(
 }
 
 /** The plan cannot be used; every fault is listed, with its place and the fix. Nothing was touched. */
-export class PlanRefused extends UserError {
-  constructor(readonly findings: readonly Finding[]) {
+export class PlanRefused extends FaultsFound {
+  constructor(findings: readonly Finding[]) {
     const [first] = findings;
+    const lines = findings.map((finding) => `- ${findingLine(finding)}`).join('\n');
     const more = { hint: 'Correct the plan; nothing was touched.', ...(first?.at === undefined ? {} : { at: first.at }) };
-    super(
-      `the plan has ${String(findings.length)} ${findings.length === 1 ? 'fault' : 'faults'}:\n${findings.map((f) => `- ${findingLine(f)}`).join('\n')}`,
-      more,
-    );
+    super(`the plan has ${String(findings.length)} ${findings.length === 1 ? 'fault' : 'faults'}:\n${lines}`, findings, more);
   }
 }
 

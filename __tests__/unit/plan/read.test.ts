@@ -1,4 +1,5 @@
-import { symlinkSync } from 'node:fs';
+import { symlinkSync, truncateSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { findingLine } from '../../../src/plan/files.js';
@@ -306,6 +307,18 @@ verify:
       'b plan-path-outside: "../../secret.sql" leaves the repository',
       'c plan-path-outside: "link.sql" is a link that leads out of the repository',
       'd plan-path-outside: "folder" holds a link that leads out of the repository: db/folder/out',
+    ]);
+  });
+
+  test('is refused when a path brings more than the journal should keep, or is neither a file nor a folder', async () => {
+    const root = folder({ 'plan.yml': plan('steps: [{ id: a, script: { file: dump } }, { id: b, script: { file: socket } }]'), 'dump/large.bin': '' });
+    truncateSync(join(root, 'dump/large.bin'), 65 * 1024 * 1024);
+    const server = createServer().listen(join(root, 'socket'));
+    const error = await readPlan({ file: 'plan.yml', root, kinds: testKinds }).catch((thrown: unknown) => thrown);
+    server.close();
+    expect((error as PlanRefused).findings.map((f) => [f.step, f.code, f.message])).toEqual([
+      ['a', 'plan-file-unusable', '"dump" brings more than 5000 files or 64 MiB'],
+      ['b', 'plan-file-unusable', '"socket" is neither a file nor a folder'],
     ]);
   });
 });
