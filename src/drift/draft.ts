@@ -160,6 +160,7 @@ function rebuildOf(shape: Shape, model: Shape | null, side: Side, key: string, s
   const changes = side.changes.filter((c) => isSame(c.table, shape.table) && plausible(c, side));
   for (const change of changes) {
     columns[change.column] = { type: change.to };
+    covered.add(`column ${display(shape.table)}.${change.column} type`);
     why.push(`${change.column}: ${change.from} → ${change.to}, ${because(change)}${unfitText(change)}.`);
   }
   for (const column of shape.columns) {
@@ -401,7 +402,7 @@ function unproposed(survey: Survey, covered: ReadonlySet<string>, handled: reado
         (d) =>
           `${d.object}: ${d.what === 'missing' ? 'only development has this table; the migrations of the application create it (a drizzle or sql step)' : 'only production has this table'}`,
       ),
-    ...disagreement.others
+    ...[...disagreement.types, ...disagreement.others]
       .filter(
         (d) => !isHandled(d.of.schema, d.of.parent ?? '') && !covered.has(`${d.kind} ${d.object}`) && !covered.has(`${d.kind} ${d.object} ${d.fact ?? ''}`),
       )

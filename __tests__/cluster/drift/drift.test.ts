@@ -298,6 +298,59 @@ test('without development-url names the secret to set; with a drizzle step says 
   expect(drift.needs(withDrizzle)).toEqual(['production-url']);
 });
 
+test('counts the values that do not fit the wanted type, and quarantines them in the draft', async () => {
+  await cluster.create('unfit');
+  await runAs(
+    'app',
+    'unfit',
+    `CREATE TABLE public.item (id text PRIMARY KEY, n text, short text); INSERT INTO public.item SELECT CASE WHEN i < 4 THEN 'item_' || i ELSE md5(i::text)::uuid::text END, CASE i WHEN 9 THEN 'x' ELSE ' 7 ' END, repeat('y', i) FROM generate_series(1, 10) i`,
+  );
+  await cluster.create('wanted');
+  await runAs('app', 'wanted', 'CREATE TABLE public.item (id uuid PRIMARY KEY, n integer, short varchar(8))');
+  const { result, draft } = await compare({ production: cluster.url('unfit'), development: cluster.url('wanted') });
+  expect(said(result, 'drift-unfit-values')).toEqual([
+    'production: 3 values of public.item.id do not fit uuid',
+    'production: 1 value of public.item.n do not fit integer',
+    'production: 2 values of public.item.short do not fit character varying(8)',
+  ]);
+  expect(parse(draft ?? '')).toMatchObject({ steps: [{ 'rebuild-tables': { item: { unfit: 'quarantine' } } }] });
+});
+
+test('names with quotes, dots, spaces and line ends are compared and counted like any other', async () => {
+  const odd = '"Sp ace.d ""t"" \n x"';
+  for (const [name, type] of [
+    ['odd-a', 'text'],
+    ['odd-b', 'uuid'],
+  ] as const) {
+    await cluster.create(name);
+    await runAs(
+      'app',
+      name,
+      `CREATE TABLE public.${odd} ("i d" ${type} PRIMARY KEY, "p.id" ${type} REFERENCES public.${odd}); INSERT INTO public.${odd} SELECT md5(i::text)::uuid::${type} FROM generate_series(1, 3) i`,
+    );
+  }
+  const { result, draft } = await compare({ production: cluster.url('odd-a'), development: cluster.url('odd-b') });
+  expect(section(result, 'Column types that differ').map((row) => row.split(' | ').slice(1).join(' '))).toEqual(['i d text uuid 0', 'p.id text uuid 0']);
+  // a plan cannot name a table with a dot as a key, so none is proposed
+  expect(draft).toBeNull();
+});
+
+test('lists tables that nobody uses once the statistics know enough, and proposes to inspect them', async () => {
+  for (const name of ['used', 'used-too']) {
+    await cluster.create(name);
+    await runAs(
+      'app',
+      name,
+      'CREATE TABLE public.alive (id int PRIMARY KEY, n int); CREATE TABLE public.busy (id int PRIMARY KEY, n int); CREATE TABLE public.dusty (id int PRIMARY KEY); INSERT INTO public.alive SELECT i, 0 FROM generate_series(1, 9) i; INSERT INTO public.busy VALUES (1, 1); INSERT INTO public.dusty VALUES (1)',
+    );
+    await runAs('app', name, 'UPDATE public.alive SET n = 1; DELETE FROM public.busy; INSERT INTO public.busy VALUES (2, 2)');
+  }
+  const { result, draft } = await compare({ production: cluster.url('used'), development: cluster.url('used-too') });
+  expect(result.outputs?.['drift-detected']).toBe('false');
+  expect(said(result, 'drift-unused-tables')[0]).toContain('production: 1 table with rows but no index scan, update or delete');
+  expect(parse(draft ?? '')).toMatchObject({ steps: [{ id: 'legacy-tables', 'inspect-tables': ['dusty'] }] });
+});
+
 test('compares four hundred tables on both sides in under three seconds, or on a busy machine in twice the time of pg_dump -s of both', async () => {
   await cluster.create('many');
   await runAs(
