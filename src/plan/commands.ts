@@ -1,9 +1,7 @@
 import { block, warn, type Finding } from '../finding.js';
 
 /** package.json as far as commands need it. */
-export interface Scripts {
-  readonly [name: string]: string;
-}
+export type Scripts = Readonly<Record<string, string | undefined>>;
 
 /** Scripts of a package.json's text; null when it is not JSON with text scripts. */
 export function scriptsOf(packageJson: string): Scripts | null {
@@ -47,16 +45,21 @@ const base = (word: string): string => word.replace(/^.*\//, '').replace(/\.(c|m
 /** What the text runs that rewrites migration files or pushes a schema past them; null when nothing is seen. */
 function forbidden(text: string): string | null {
   for (const command of words(text)) {
-    const bare = command.filter((word, i) => !word.startsWith('-') && !(/^\w+=/.test(word) && command.slice(0, i).every((w) => /^\w+=/.test(w) || runners.has(base(w)))));
+    const bare = command.filter(
+      (word, i) => !word.startsWith('-') && !(/^\w+=/.test(word) && command.slice(0, i).every((w) => /^\w+=/.test(w) || runners.has(base(w)))),
+    );
     const shell = bare.findIndex((word) => ['sh', 'bash', 'zsh', 'dash'].includes(base(word)));
     if (shell >= 0) {
-      const nested = bare.slice(shell + 1).map(forbidden).find((found) => found !== null);
+      const nested = bare
+        .slice(shell + 1)
+        .map(forbidden)
+        .find((found) => found !== null);
       if (nested !== undefined) return nested;
     }
-    const kit = bare.findIndex((word) => ['drizzle-kit', 'bin'].includes(base(word)) && /drizzle-kit/.test(word));
-    const verb = kit >= 0 ? (bare[kit + 1] ?? '') : '';
-    if (/^(push|generate|drop|up)(:\w+)?$/.test(verb)) return `drizzle-kit ${verb}`;
-    const prisma = bare.findIndex((word) => base(word) === 'prisma');
+    const kit = bare.findIndex((word) => /(^|\/)drizzle-kit(@[^/]*)?(\/|$)/.test(word));
+    const verb = kit < 0 ? undefined : bare.slice(kit + 1).find((word) => /^(push|generate|drop|up)(:\w+)?$/.test(word));
+    if (verb !== undefined) return `drizzle-kit ${verb}`;
+    const prisma = bare.findIndex((word) => /(^|\/)prisma(@[^/]*)?$/.test(word));
     const two = prisma >= 0 ? bare.slice(prisma + 1, prisma + 3).join(' ') : '';
     if (['db push', 'migrate dev', 'migrate reset'].includes(two)) return `prisma ${two}`;
   }
@@ -85,9 +88,26 @@ export function refusedCommands(text: string, scripts: Scripts | null): readonly
       looked.add(name);
       const script = scripts?.[name];
       if (scripts === null || script === undefined) {
-        if (/(^|[:\-_.])(push|generate|reset)($|[:\-_.])/.test(name)) findings.push(block('command-generates', `the command runs the script ${name}${path}, whose name says that it pushes, generates or resets`, { hint: 'Run the script that only migrates.' }));
-        else if (scripts === null) findings.push(warn('command-script-missing', `the script ${name} could not be looked into: no package.json is known here`, { object: name, hint: 'Name the file in the plan’s repository; it is looked for again in the working directory before the command runs.' }));
-        else if (/\b(npm|run)\b/.test(command)) findings.push(block('command-script-missing', `package.json has no script ${name}${path}`, { object: name, hint: `Scripts there: ${Object.keys(scripts).join(', ') || 'none'}.` }));
+        if (/(^|[:\-_.])(push|generate|reset)($|[:\-_.])/.test(name))
+          findings.push(
+            block('command-generates', `the command runs the script ${name}${path}, whose name says that it pushes, generates or resets`, {
+              hint: 'Run the script that only migrates.',
+            }),
+          );
+        else if (scripts === null)
+          findings.push(
+            warn('command-script-missing', `the script ${name} could not be looked into: no package.json is known here`, {
+              object: name,
+              hint: 'Name the file in the plan’s repository; it is looked for again in the working directory before the command runs.',
+            }),
+          );
+        else if (/\b(npm|run)\b/.test(command))
+          findings.push(
+            block('command-script-missing', `package.json has no script ${name}${path}`, {
+              object: name,
+              hint: `Scripts there: ${Object.keys(scripts).join(', ') || 'none'}.`,
+            }),
+          );
         continue;
       }
       for (const step of [`pre${name}`, name, `post${name}`]) if (scripts[step] !== undefined) look(scripts[step], [...through, step]);

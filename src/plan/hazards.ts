@@ -5,11 +5,20 @@ import { inside, isNode, nodes, parseSql, text, walk, type Node, type ParsedStat
 export { parseSql } from './sql-text.js';
 
 /** Faults that no `allow` can accept: the statement would fail, or take away what makes a failure harmless. */
-const never: ReadonlySet<FindingCode> = new Set<FindingCode>(['sql-syntax', 'transaction-control', 'concurrently', 'outside-transaction', 'vacuum-full', 'enum-value-used-at-once']);
+const never: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  'sql-syntax',
+  'transaction-control',
+  'concurrently',
+  'outside-transaction',
+  'vacuum-full',
+  'enum-value-used-at-once',
+]);
 
 /** Findings whose code `allow` names become warnings that say so. */
 export const accept = (findings: readonly Finding[], allow: ReadonlySet<string>): readonly Finding[] =>
-  findings.map((f) => (f.severity === 'block' && allow.has(f.code) && !never.has(f.code) ? { ...f, severity: 'warn', message: `${f.message} (accepted by allow: ${f.code})` } : f));
+  findings.map((f) =>
+    f.severity === 'block' && allow.has(f.code) && !never.has(f.code) ? { ...f, severity: 'warn', message: `${f.message} (accepted by allow: ${f.code})` } : f,
+  );
 
 /** A relation as the author wrote it; schema null when the search path decides. */
 export interface Written {
@@ -63,7 +72,13 @@ export async function hazardsOfAll(sources: readonly { readonly source: string; 
   const findings: Finding[] = [];
   for (const { source, file } of sources) {
     const { fault, statements } = await parseSql(source, file);
-    if (fault !== null) findings.push(block('sql-syntax', `PostgreSQL's grammar refuses this: ${fault.message}`, { at: fault.at, hint: 'Correct the statement. psql commands (\\i, \\c …) and templates are not SQL.' }));
+    if (fault !== null)
+      findings.push(
+        block('sql-syntax', `PostgreSQL's grammar refuses this: ${fault.message}`, {
+          at: fault.at,
+          hint: 'Correct the statement. psql commands (\\i, \\c …) and templates are not SQL.',
+        }),
+      );
     findings.push(...statements.flatMap((statement) => hazardsOf(statement, seen)));
   }
   for (const { table, column, at } of seen.dropped) {
@@ -86,7 +101,13 @@ function hazardsOf(statement: ParsedStatement, seen: Seen): Finding[] {
   const own = (w: Written | null): boolean => w !== null && seen.tables.has(key(w));
   const used = stringConstants(node).find((value) => seen.enumValues.includes(value));
   if (used !== undefined && kind !== 'AlterEnumStmt') {
-    findings.push(block('enum-value-used-at-once', `uses the enum value '${used}' in the transaction that adds it`, { at, object: used, hint: 'Add the value in one migration and use it in the next release: PostgreSQL refuses it within one transaction.' }));
+    findings.push(
+      block('enum-value-used-at-once', `uses the enum value '${used}' in the transaction that adds it`, {
+        at,
+        object: used,
+        hint: 'Add the value in one migration and use it in the next release: PostgreSQL refuses it within one transaction.',
+      }),
+    );
   }
   switch (kind) {
     case 'CreateStmt': {
@@ -104,28 +125,50 @@ function hazardsOf(statement: ParsedStatement, seen: Seen): Finding[] {
       break;
     case 'AlterEnumStmt': {
       const type = listed(node['typeName']);
-      if (text(node['newVal']) !== '' && text(node['oldVal']) === '' && (type === null || !seen.types.has(key(type)))) seen.enumValues.push(text(node['newVal']));
+      if (text(node['newVal']) !== '' && text(node['oldVal']) === '' && (type === null || !seen.types.has(key(type))))
+        seen.enumValues.push(text(node['newVal']));
       break;
     }
     case 'DropStmt':
       findings.push(...drops(statement, seen));
       break;
     case 'DropOwnedStmt':
-      findings.push(block('drop-schema', 'DROP OWNED removes everything a role owns', { at, hint: 'Name the objects; retire tables with retire-tables, schemas with retire-schemas.' }));
+      findings.push(
+        block('drop-schema', 'DROP OWNED removes everything a role owns', {
+          at,
+          hint: 'Name the objects; retire tables with retire-tables, schemas with retire-schemas.',
+        }),
+      );
       break;
     case 'AlterTableStmt':
       findings.push(...alters(statement, seen));
       break;
     case 'TruncateStmt': {
-      const tables = nodes(node['relations']).map(rangeVar).filter((w) => w !== null);
+      const tables = nodes(node['relations'])
+        .map(rangeVar)
+        .filter((w) => w !== null);
       const foreign = tables.filter((w) => !own(w));
-      for (const w of foreign) findings.push(block('truncate', `TRUNCATE empties ${shown(w)}${cascade(node)}`, { at, object: shown(w), hint: 'Retire the table with retire-tables, which keeps the rows; if the loss is meant, allow: truncate and say so in `rows:`.' }));
+      for (const w of foreign)
+        findings.push(
+          block('truncate', `TRUNCATE empties ${shown(w)}${cascade(node)}`, {
+            at,
+            object: shown(w),
+            hint: 'Retire the table with retire-tables, which keeps the rows; if the loss is meant, allow: truncate and say so in `rows:`.',
+          }),
+        );
       break;
     }
     case 'IndexStmt': {
       const table = rangeVar(node['relation']);
       if (node['concurrent'] === true) findings.push(concurrently(at, 'CREATE INDEX CONCURRENTLY'));
-      else if (!own(table)) findings.push(warn('index-not-concurrent', `CREATE INDEX blocks writes of ${table === null ? 'the table' : shown(table)} while it builds`, { at, ...(table === null ? {} : { object: shown(table) }), hint: 'Small tables are built in milliseconds; for a large one use rebuild-tables, which builds indexes on its copy.' }));
+      else if (!own(table))
+        findings.push(
+          warn('index-not-concurrent', `CREATE INDEX blocks writes of ${table === null ? 'the table' : shown(table)} while it builds`, {
+            at,
+            ...(table === null ? {} : { object: shown(table) }),
+            hint: 'Small tables are built in milliseconds; for a large one use rebuild-tables, which builds indexes on its copy.',
+          }),
+        );
       break;
     }
     case 'ReindexStmt':
@@ -137,7 +180,12 @@ function hazardsOf(statement: ParsedStatement, seen: Seen): Finding[] {
     case 'TransactionStmt': {
       const verb = text(node['kind']).replace('TRANS_STMT_', '');
       if (!['SAVEPOINT', 'RELEASE', 'ROLLBACK_TO'].includes(verb)) {
-        findings.push(block('transaction-control', `${verb.replace('_', ' ')} inside: a failure after it could not be rolled back`, { at, hint: 'Remove it: the whole text runs in one transaction.' }));
+        findings.push(
+          block('transaction-control', `${verb.replace('_', ' ')} inside: a failure after it could not be rolled back`, {
+            at,
+            hint: 'Remove it: the whole text runs in one transaction.',
+          }),
+        );
       }
       break;
     }
@@ -145,7 +193,10 @@ function hazardsOf(statement: ParsedStatement, seen: Seen): Finding[] {
       if (node['is_vacuumcmd'] === true) {
         findings.push(
           option(node['options'], 'full')
-            ? block('vacuum-full', 'VACUUM FULL locks the table against everybody while it rewrites it, and cannot run in a transaction', { at, hint: 'Remove it; rebuild-tables leaves a compact table.' })
+            ? block('vacuum-full', 'VACUUM FULL locks the table against everybody while it rewrites it, and cannot run in a transaction', {
+                at,
+                hint: 'Remove it; rebuild-tables leaves a compact table.',
+              })
             : outside(at, 'VACUUM'),
         );
       }
@@ -160,7 +211,12 @@ function hazardsOf(statement: ParsedStatement, seen: Seen): Finding[] {
       findings.push(outside(at, kind.replace(/Stmt$/, '')));
       break;
     case 'DoStmt':
-      findings.push(warn('do-body-opaque', 'the body of DO cannot be judged beforehand', { at, hint: 'Write plain statements where possible; the row guard judges the effect all the same.' }));
+      findings.push(
+        warn('do-body-opaque', 'the body of DO cannot be judged beforehand', {
+          at,
+          hint: 'Write plain statements where possible; the row guard judges the effect all the same.',
+        }),
+      );
       break;
     default:
       break;
@@ -170,21 +226,35 @@ function hazardsOf(statement: ParsedStatement, seen: Seen): Finding[] {
 }
 
 const concurrently = (at: Where, what: string): Finding =>
-  block('concurrently', `${what} cannot run in a transaction, so it cannot be undone with it`, { at, hint: 'Leave CONCURRENTLY out (the lock is refused when it does not come at once), or build the index with rebuild-tables.' });
-const outside = (at: Where, what: string): Finding => block('outside-transaction', `${what} cannot run in a transaction`, { at, hint: 'Run it by hand, apart from the plan.' });
+  block('concurrently', `${what} cannot run in a transaction, so it cannot be undone with it`, {
+    at,
+    hint: 'Leave CONCURRENTLY out (the lock is refused when it does not come at once), or build the index with rebuild-tables.',
+  });
+const outside = (at: Where, what: string): Finding =>
+  block('outside-transaction', `${what} cannot run in a transaction`, { at, hint: 'Run it by hand, apart from the plan.' });
 
 function drops({ node, at }: ParsedStatement, seen: Seen): Finding[] {
   const findings: Finding[] = [];
   if (node['concurrent'] === true) findings.push(concurrently(at, 'DROP INDEX CONCURRENTLY'));
   const type = text(node['removeType']).replace('OBJECT_', '');
-  const names = nodes(node['objects']).map((object) => listed(object) ?? listed(inside(object, 'TypeName')?.['names']) ?? { schema: null, name: text(inside(object, 'String')?.['sval']) });
+  const names = nodes(node['objects']).map(
+    (object) => listed(object) ?? listed(inside(object, 'TypeName')?.['names']) ?? { schema: null, name: text(inside(object, 'String')?.['sval']) },
+  );
   for (const name of names) {
     const object = shown(name);
     if (type === 'TABLE') {
       if (seen.tables.delete(key(name))) continue;
-      findings.push(block('drop-table', `drops table ${object} and its rows${cascade(node)}`, { at, object, hint: 'Use retire-tables: it keeps and archives the rows. If the loss is meant, allow: drop-table and say so in `rows:`.' }));
+      findings.push(
+        block('drop-table', `drops table ${object} and its rows${cascade(node)}`, {
+          at,
+          object,
+          hint: 'Use retire-tables: it keeps and archives the rows. If the loss is meant, allow: drop-table and say so in `rows:`.',
+        }),
+      );
     } else if (type === 'SCHEMA') {
-      findings.push(block('drop-schema', `drops schema ${object}${cascade(node)}`, { at, object, hint: 'Use retire-schemas: it keeps everything until the cleanup.' }));
+      findings.push(
+        block('drop-schema', `drops schema ${object}${cascade(node)}`, { at, object, hint: 'Use retire-schemas: it keeps everything until the cleanup.' }),
+      );
     } else if (node['behavior'] === 'DROP_CASCADE') {
       const holdsColumns = ['TYPE', 'DOMAIN', 'EXTENSION'].includes(type);
       const message = `DROP ${type} ${object} with CASCADE ${holdsColumns ? 'drops the columns that use it' : 'drops whatever depends on it'}`;
@@ -195,12 +265,15 @@ function drops({ node, at }: ParsedStatement, seen: Seen): Finding[] {
   return findings;
 }
 
-function alters({ node, at, place }: ParsedStatement, seen: Seen): Finding[] {
+function alters(statement: ParsedStatement, seen: Seen): Finding[] {
+  const { node, at } = statement;
   const findings: Finding[] = [];
   const table = rangeVar(node['relation']) ?? { schema: null, name: '' };
   const fresh = seen.tables.has(key(table));
   const object = shown(table);
-  for (const command of nodes(node['cmds']).map((c) => inside(c, 'AlterTableCmd')).filter((c) => c !== null)) {
+  for (const command of nodes(node['cmds'])
+    .map((c) => inside(c, 'AlterTableCmd'))
+    .filter((c) => c !== null)) {
     const column = text(command['name']);
     const constraint = inside(command['def'], 'Constraint');
     const definition = inside(command['def'], 'ColumnDef');
@@ -208,13 +281,30 @@ function alters({ node, at, place }: ParsedStatement, seen: Seen): Finding[] {
       case 'AT_DropColumn':
         if (fresh) break;
         seen.dropped.push({ table: key(table), column, at });
-        findings.push(block('drop-column', `drops column ${column} of ${object} and its values${cascade(command)}`, { at, object, hint: 'Stop using the column and leave it, or rebuild the table with rebuild-tables. If the loss is meant, allow: drop-column.' }));
+        findings.push(
+          block('drop-column', `drops column ${column} of ${object} and its values${cascade(command)}`, {
+            at,
+            object,
+            hint: 'Stop using the column and leave it, or rebuild the table with rebuild-tables. If the loss is meant, allow: drop-column.',
+          }),
+        );
         break;
       case 'AT_AddColumn':
         seen.added.push({ table: key(table), column: text(definition?.['colname']) });
         break;
       case 'AT_AlterColumnType':
-        if (!fresh) findings.push(block('alter-column-type', `changes the type of column ${column} of ${object} in place: everybody is locked out while rows are rewritten, and old values are gone`, { at: place(definition?.['location']), object, hint: 'Use rebuild-tables, which keeps the old table and can go back. If it is only wider (varchar), allow: alter-column-type.' }));
+        if (!fresh)
+          findings.push(
+            block(
+              'alter-column-type',
+              `changes the type of column ${column} of ${object} in place: everybody is locked out while rows are rewritten, and old values are gone`,
+              {
+                at: statement.place(definition?.['location']),
+                object,
+                hint: 'Use rebuild-tables, which keeps the old table and can go back. If it is only wider (varchar), allow: alter-column-type.',
+              },
+            ),
+          );
         break;
       case 'AT_SetNotNull':
         if (!fresh) findings.push(setNotNull(column, object, at));
@@ -225,11 +315,24 @@ function alters({ node, at, place }: ParsedStatement, seen: Seen): Finding[] {
       case 'AT_AddConstraint':
         if (fresh || constraint === null) break;
         if (constraint['contype'] === 'CONSTR_FOREIGN' && constraint['skip_validation'] !== true) {
-          findings.push(warn('foreign-key-validated-at-once', `ADD FOREIGN KEY on ${object} checks every row while writers of both tables wait, and fails on one orphan`, { at: place(constraint['location']), object, hint: 'Add it NOT VALID and validate it in a later migration, or let rebuild-tables do both.' }));
+          findings.push(
+            warn('foreign-key-validated-at-once', `ADD FOREIGN KEY on ${object} checks every row while writers of both tables wait, and fails on one orphan`, {
+              at: statement.place(constraint['location']),
+              object,
+              hint: 'Add it NOT VALID and validate it in a later migration, or let rebuild-tables do both.',
+            }),
+          );
         }
-        if (constraint['contype'] === 'CONSTR_NOTNULL') findings.push(setNotNull(text(nodes(constraint['keys']).map((k) => inside(k, 'String')?.['sval'])[0]), object, at));
+        if (constraint['contype'] === 'CONSTR_NOTNULL')
+          findings.push(setNotNull(text(nodes(constraint['keys']).map((k) => inside(k, 'String')?.['sval'])[0]), object, at));
         if (['CONSTR_UNIQUE', 'CONSTR_PRIMARY', 'CONSTR_EXCLUSION'].includes(text(constraint['contype'])) && text(constraint['indexname']) === '') {
-          findings.push(warn('index-not-concurrent', `ADD ${text(constraint['contype']).replace('CONSTR_', '')} builds an index while ${object} is locked`, { at: place(constraint['location']), object, hint: 'Small tables are built in milliseconds; for a large one use rebuild-tables.' }));
+          findings.push(
+            warn('index-not-concurrent', `ADD ${text(constraint['contype']).replace('CONSTR_', '')} builds an index while ${object} is locked`, {
+              at: statement.place(constraint['location']),
+              object,
+              hint: 'Small tables are built in milliseconds; for a large one use rebuild-tables.',
+            }),
+          );
         }
         break;
       default:
@@ -240,7 +343,11 @@ function alters({ node, at, place }: ParsedStatement, seen: Seen): Finding[] {
 }
 
 const setNotNull = (column: string, object: string, at: Where): Finding =>
-  warn('set-not-null', `SET NOT NULL on column ${column} of ${object} reads the whole table under a lock that blocks everybody, and fails on one NULL`, { at, object, hint: 'Fill the column first; the rehearsal shows whether a NULL is left and how long the lock lasts.' });
+  warn('set-not-null', `SET NOT NULL on column ${column} of ${object} reads the whole table under a lock that blocks everybody, and fails on one NULL`, {
+    at,
+    object,
+    hint: 'Fill the column first; the rehearsal shows whether a NULL is left and how long the lock lasts.',
+  });
 
 function renames({ node, at }: ParsedStatement, seen: Seen): Finding[] {
   const table = rangeVar(node['relation']);
@@ -249,7 +356,13 @@ function renames({ node, at }: ParsedStatement, seen: Seen): Finding[] {
   if (table === null) return [];
   if (node['renameType'] === 'OBJECT_COLUMN') {
     if (seen.tables.has(key(table))) return [];
-    return [warn('rename-column', `renames column ${from} of ${shown(table)} to ${to}: statements of the running application that use it fail at once`, { at, object: shown(table), hint: 'Deploy with the application in maintenance, or add the new column beside the old one.' })];
+    return [
+      warn('rename-column', `renames column ${from} of ${shown(table)} to ${to}: statements of the running application that use it fail at once`, {
+        at,
+        object: shown(table),
+        hint: 'Deploy with the application in maintenance, or add the new column beside the old one.',
+      }),
+    ];
   }
   if (node['renameType'] !== 'OBJECT_TABLE') return [];
   const renamed = { schema: table.schema, name: to };
@@ -259,39 +372,62 @@ function renames({ node, at }: ParsedStatement, seen: Seen): Finding[] {
     seen.tables.set(key(renamed), renamed);
     return [];
   }
-  return [warn('rename-table', `renames table ${shown(table)} to ${to}: the running application no longer finds it, and the row guard counts it as lost`, { at, object: shown(table), hint: 'If it is meant, say `rows: { <old name>: any }`.' })];
+  return [
+    warn('rename-table', `renames table ${shown(table)} to ${to}: the running application no longer finds it, and the row guard counts it as lost`, {
+      at,
+      object: shown(table),
+      hint: 'If it is meant, say `rows: { <old name>: any }`.',
+    }),
+  ];
 }
 
 /** DELETE and UPDATE of everything, and NOT IN over a subquery, wherever they stand: in a CTE, in a rule, in a view. */
-function insideData({ kind, node, at, place }: ParsedStatement, own: (w: Written | null) => boolean): Finding[] {
+function insideData(statement: ParsedStatement, own: (w: Written | null) => boolean): Finding[] {
+  const { kind, node, at } = statement;
   const findings: Finding[] = [];
   let writes = false;
   const look = (inner: string, value: Node): void => {
     const table = rangeVar(value['relation']);
     const object = table === null ? '' : shown(table);
     if (['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'].includes(inner)) writes = true;
-    const where = { at: inner === kind ? at : place(inside(value, 'relation')?.['location']), object };
+    const where = { at: inner === kind ? at : statement.place(inside(value, 'relation')?.['location']), object };
     if (inner === 'DeleteStmt' && value['whereClause'] === undefined && !own(table)) {
-      findings.push(block('delete-without-where', `DELETE without WHERE empties ${object}`, { ...where, hint: 'Add WHERE; if the loss is meant, allow: delete-without-where and say so in `rows:`.' }));
+      findings.push(
+        block('delete-without-where', `DELETE without WHERE empties ${object}`, {
+          ...where,
+          hint: 'Add WHERE; if the loss is meant, allow: delete-without-where and say so in `rows:`.',
+        }),
+      );
     }
     if (inner === 'UpdateStmt' && value['whereClause'] === undefined && !own(table)) {
-      findings.push(block('update-without-where', `UPDATE without WHERE overwrites every row of ${object}`, { ...where, hint: 'Add WHERE (at least the rows that still need it); if all are meant, allow: update-without-where.' }));
+      findings.push(
+        block('update-without-where', `UPDATE without WHERE overwrites every row of ${object}`, {
+          ...where,
+          hint: 'Add WHERE (at least the rows that still need it); if all are meant, allow: update-without-where.',
+        }),
+      );
     }
     if (inner === 'MergeStmt' && !own(table)) {
       const clauses = nodes(value['mergeWhenClauses']).map((c) => inside(c, 'MergeWhenClause'));
       if (clauses.some((c) => c?.['commandType'] === 'CMD_DELETE' && c['matchKind'] === 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE' && c['condition'] === undefined)) {
-        findings.push(block('delete-without-where', `MERGE deletes every row of ${object} that the source lacks`, { ...where, hint: 'Add a condition to WHEN NOT MATCHED BY SOURCE.' }));
+        findings.push(
+          block('delete-without-where', `MERGE deletes every row of ${object} that the source lacks`, {
+            ...where,
+            hint: 'Add a condition to WHEN NOT MATCHED BY SOURCE.',
+          }),
+        );
       }
     }
     if (inner === 'BoolExpr' && value['boolop'] === 'NOT_EXPR') {
       const link = inside(nodes(value['args'])[0], 'SubLink');
       if (link?.['subLinkType'] === 'ANY_SUBLINK') notIn(value);
     }
-    if (inner === 'SubLink' && value['subLinkType'] === 'ALL_SUBLINK' && nodes(value['operName']).some((o) => inside(o, 'String')?.['sval'] === '<>')) notIn(value);
+    if (inner === 'SubLink' && value['subLinkType'] === 'ALL_SUBLINK' && nodes(value['operName']).some((o) => inside(o, 'String')?.['sval'] === '<>'))
+      notIn(value);
   };
   const notIn = (value: Node): void => {
     const message = 'NOT IN (SELECT …) is never true when the subquery yields one NULL: rows are left out silently';
-    const rest = { at: place(value['location']), hint: 'Use NOT EXISTS.' };
+    const rest = { at: statement.place(value['location']), hint: 'Use NOT EXISTS.' };
     findings.push(writes ? block('not-in-subquery', message, rest) : warn('not-in-subquery', message, rest));
   };
   look(kind, node);
@@ -325,7 +461,9 @@ function classify({ kind, node, at, text: source }: ParsedStatement): readonly S
   const relation = rangeVar(node['relation']);
   switch (kind) {
     case 'CreateStmt':
-      return text(inside(node, 'relation')?.['relpersistence']) === 't' || node['inhRelations'] !== undefined ? other('CREATE TABLE (temporary, or part of another)') : [say('creates-table', relation, relation, 'CREATE TABLE')];
+      return text(inside(node, 'relation')?.['relpersistence']) === 't' || node['inhRelations'] !== undefined
+        ? other('CREATE TABLE (temporary, or part of another)')
+        : [say('creates-table', relation, relation, 'CREATE TABLE')];
     case 'CreateEnumStmt':
       return [say('creates-type', listed(node['typeName']), null, 'CREATE TYPE')];
     case 'CreateDomainStmt':
@@ -337,7 +475,9 @@ function classify({ kind, node, at, text: source }: ParsedStatement): readonly S
     case 'ViewStmt':
       return node['replace'] === true ? other('CREATE OR REPLACE VIEW') : [say('creates-view', rangeVar(node['view']), null, 'CREATE VIEW')];
     case 'CreateFunctionStmt':
-      return node['replace'] === true || node['is_procedure'] === true ? other('CREATE OR REPLACE FUNCTION') : [say('creates-function', listed(node['funcname']), null, 'CREATE FUNCTION')];
+      return node['replace'] === true || node['is_procedure'] === true
+        ? other('CREATE OR REPLACE FUNCTION')
+        : [say('creates-function', listed(node['funcname']), null, 'CREATE FUNCTION')];
     case 'IndexStmt': {
       const name = text(node['idxname']);
       return [say('adds-index', name === '' ? null : { schema: relation?.schema ?? null, name }, relation, 'CREATE INDEX')];
@@ -347,14 +487,16 @@ function classify({ kind, node, at, text: source }: ParsedStatement): readonly S
         const command = inside(c, 'AlterTableCmd');
         const constraint = inside(command?.['def'], 'Constraint');
         const what = `ALTER TABLE ${relation === null ? '' : shown(relation)}: ${text(command?.['subtype']).replace('AT_', '')}`;
-        const addsKey = command?.['subtype'] === 'AT_AddConstraint' && ['CONSTR_FOREIGN', 'CONSTR_UNIQUE', 'CONSTR_CHECK'].includes(text(constraint?.['contype']));
+        const addsKey =
+          command?.['subtype'] === 'AT_AddConstraint' && ['CONSTR_FOREIGN', 'CONSTR_UNIQUE', 'CONSTR_CHECK'].includes(text(constraint?.['contype']));
         const name = text(constraint?.['conname']);
         return addsKey ? [say('adds-key', name === '' ? null : { schema: relation?.schema ?? null, name }, relation, what)] : other(what, relation);
       });
     case 'CommentStmt': {
       const words = listed(node['object']);
       const parts = nodes(inside(node['object'], 'List')?.['items']).map((item) => text(inside(item, 'String')?.['sval']));
-      const table = node['objtype'] === 'OBJECT_COLUMN' ? { schema: parts.at(-3) ?? null, name: parts.at(-2) ?? '' } : node['objtype'] === 'OBJECT_TABLE' ? words : null;
+      const table =
+        node['objtype'] === 'OBJECT_COLUMN' ? { schema: parts.at(-3) ?? null, name: parts.at(-2) ?? '' } : node['objtype'] === 'OBJECT_TABLE' ? words : null;
       return other('COMMENT', table);
     }
     case 'InsertStmt':

@@ -62,7 +62,9 @@ export async function parseSql(source: string, file: string): Promise<Parsed> {
   } catch (error) {
     const details = (error as { sqlDetails?: { cursorPosition?: number } }).sqlDetails;
     if (details === undefined) throw error;
-    const before = [...source].slice(0, Math.max(details.cursorPosition ?? 0, 0)).join('');
+    const before = Array.from(source)
+      .slice(0, Math.max(details.cursorPosition ?? 0, 0))
+      .join('');
     return { statements: [], fault: { message: (error as Error).message, at: whereIn(before, file) } };
   }
   const statements: ParsedStatement[] = [];
@@ -96,7 +98,7 @@ async function unwrap(node: unknown, file: string): Promise<readonly ParsedState
 /** 1-based line and column (in characters) of the end of `before`. */
 const whereIn = (before: string, file: string): Where => {
   const lines = before.split('\n');
-  return { file, line: lines.length, column: [...(lines.at(-1) ?? '')].length + 1 };
+  return { file, line: lines.length, column: Array.from(lines.at(-1) ?? '').length + 1 };
 };
 
 /** The first byte after white space and comments: a statement's location begins where the one before ended. */

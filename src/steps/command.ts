@@ -10,10 +10,18 @@ import type { Step, Watched } from './step.js';
 const text = z.string().trim().min(1, 'expected a command');
 const specSchema = z.strictObject({
   run: text.describe('shell text, run in the working directory with DATABASE_URL set'),
-  undo: z.string({ error: 'say how the command is taken back: undo: <command>, or undo: none' }).trim().min(1, 'say how the command is taken back: undo: <command>, or undo: none').describe('shell text that takes it back and may run twice, or none'),
+  undo: z
+    .string({ error: 'say how the command is taken back: undo: <command>, or undo: none' })
+    .trim()
+    .min(1, 'say how the command is taken back: undo: <command>, or undo: none')
+    .describe('shell text that takes it back and may run twice, or none'),
   rows: rowsSchema.optional(),
   guard: z.literal('clone-only').optional().describe('clone-only: exact row counts in the rehearsal only, because others write on the target meanwhile'),
-  'url-variable': z.string().regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable').optional().describe('variable that the command reads the connection URL from, beside DATABASE_URL'),
+  'url-variable': z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable')
+    .optional()
+    .describe('variable that the command reads the connection URL from, beside DATABASE_URL'),
 });
 type Spec = z.infer<typeof specSchema>;
 
@@ -50,9 +58,12 @@ export const command: Step<Spec, Receipt> = {
   async apply(cx, spec, receipt) {
     if (receipt.last?.state === 'finished') return;
     if (receipt.last !== null) {
-      throw new UserError(`step ${cx.stepId}: the command was started at ${receipt.last.startedAt} and its end is not recorded: it may have done all, part or nothing`, {
-        hint: `It is not run again blindly. Look at the database, then roll the run back (${spec.undo === 'none' ? `with allow: keep-${cx.stepId}` : 'this runs the step’s undo'}) and migrate again.`,
-      });
+      throw new UserError(
+        `step ${cx.stepId}: the command was started at ${receipt.last.startedAt} and its end is not recorded: it may have done all, part or nothing`,
+        {
+          hint: `It is not run again blindly. Look at the database, then roll the run back (${spec.undo === 'none' ? `with allow: keep-${cx.stepId}` : 'this runs the step’s undo'}) and migrate again.`,
+        },
+      );
     }
     const startedAt = cx.clock.now().toISOString();
     let before: Counts | null = null;
@@ -75,10 +86,28 @@ export const command: Step<Spec, Receipt> = {
     Promise.resolve({
       findings: [],
       checks: [
-        { name: `${spec.run} ended well`, criterion: 'other', expected: 'finished', actual: receipt.state, verdict: receipt.state === 'finished' ? 'pass' : 'fail' },
+        {
+          name: `${spec.run} ended well`,
+          criterion: 'other',
+          expected: 'finished',
+          actual: receipt.state,
+          verdict: receipt.state === 'finished' ? 'pass' : 'fail',
+        },
         receipt.before === null || receipt.after === null
-          ? { name: `${spec.run}: rows lost beyond the plan`, criterion: 'data', expected: '0', actual: 'counted in the rehearsal only', verdict: 'not-measured' }
-          : { name: `${spec.run}: rows lost beyond the plan`, criterion: 'data', expected: '0', actual: `0 in ${String(receipt.before.length)} tables`, verdict: 'pass' },
+          ? {
+              name: `${spec.run}: rows lost beyond the plan`,
+              criterion: 'data',
+              expected: '0',
+              actual: 'counted in the rehearsal only',
+              verdict: 'not-measured',
+            }
+          : {
+              name: `${spec.run}: rows lost beyond the plan`,
+              criterion: 'data',
+              expected: '0',
+              actual: `0 in ${String(receipt.before.length)} tables`,
+              verdict: 'pass',
+            },
       ],
       tables: receipt.before === null || receipt.after === null ? [] : accounts(cx.stepId, receipt.before, receipt.after, spec.rows ?? {}, cx.plan),
       notCompared: [
@@ -91,7 +120,11 @@ export const command: Step<Spec, Receipt> = {
   canUndo: (cx, spec) =>
     Promise.resolve(
       spec.undo === 'none' && !cx.allow.has(`keep-${cx.stepId}`)
-        ? [block('undo-none', `the command ${spec.run} cannot be undone: the plan says undo: none`, { hint: `Roll back with allow: keep-${cx.stepId} to keep its effect and undo the rest, or restore the backup.` })]
+        ? [
+            block('undo-none', `the command ${spec.run} cannot be undone: the plan says undo: none`, {
+              hint: `Roll back with allow: keep-${cx.stepId} to keep its effect and undo the rest, or restore the backup.`,
+            }),
+          ]
         : [],
     ),
 
@@ -103,7 +136,8 @@ export const command: Step<Spec, Receipt> = {
     }
     const back = spec.undo;
     // A command that was killed or failed half-way added an unknown part; then only what is there now can be held.
-    const mayLose = receipt.state === 'finished' ? addedBy(receipt.before, receipt.after) : addedBy(receipt.before, receipt.before === null ? null : await countAtOnce(cx));
+    const mayLose =
+      receipt.state === 'finished' ? addedBy(receipt.before, receipt.after) : addedBy(receipt.before, receipt.before === null ? null : await countAtOnce(cx));
     const guard = receipt.before === null ? 'clone-only' : spec.guard;
     await guardedCommand(cx, { guard, rules: wayBack(spec.rows), mayLose }, () => runCommand(cx, back, spec['url-variable']));
   },
@@ -116,9 +150,11 @@ export const command: Step<Spec, Receipt> = {
 
 const nothingToTend: Watched = { findings: [], drained: 0, backlog: 0, blocking: [], tables: [] };
 
-const cannotUndo = (what: string): Finding => warn('undo-none', `the command ${what} cannot be undone: the plan says undo: none`, { hint: 'A rollback needs allow: keep-<step-id>, or the backup.' });
+const cannotUndo = (what: string): Finding =>
+  warn('undo-none', `the command ${what} cannot be undone: the plan says undo: none`, { hint: 'A rollback needs allow: keep-<step-id>, or the backup.' });
 
-const unique = (findings: readonly Finding[]): readonly Finding[] => findings.filter((f, i) => findings.findIndex((g) => g.code === f.code && g.message === f.message) === i);
+const unique = (findings: readonly Finding[]): readonly Finding[] =>
+  findings.filter((f, i) => findings.findIndex((g) => g.code === f.code && g.message === f.message) === i);
 
 export const commandReading: KindReading = {
   files: () => [],
@@ -129,7 +165,9 @@ export const commandReading: KindReading = {
   check: (spec, files, at) => {
     const parsed = spec as Spec;
     const scripts = scriptsInPlan(files);
-    const findings = (['run', 'undo'] as const).flatMap((key) => (parsed[key] === 'none' ? [] : refusedCommands(parsed[key], scripts).map((f) => ({ ...f, at: at([key]) }))));
+    const findings = (['run', 'undo'] as const).flatMap((key) =>
+      parsed[key] === 'none' ? [] : refusedCommands(parsed[key], scripts).map((f) => ({ ...f, at: at([key]) })),
+    );
     return Promise.resolve(parsed.undo === 'none' ? [...findings, { ...cannotUndo(parsed.run), at: at(['undo']) }] : unique(findings));
   },
 };

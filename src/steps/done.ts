@@ -29,7 +29,10 @@ export async function marked<Facts extends Json>(db: ReadDb, run: RunId, step: s
 }
 
 /** Markers of every run and step. */
-export async function allMarked<Facts extends Json>(db: ReadDb, what: Marker): Promise<readonly { readonly run: RunId; readonly step: string; readonly facts: Facts }[]> {
+export async function allMarked<Facts extends Json>(
+  db: ReadDb,
+  what: Marker,
+): Promise<readonly { readonly run: RunId; readonly step: string; readonly facts: Facts }[]> {
   if (!(await db.one<{ found: boolean }>('done/exists')).found) return [];
   return db.rows('done/all', { values: [what] });
 }

@@ -15,11 +15,12 @@ import type { ReadContext, StepContext } from './step.js';
 /** PostgreSQL cuts identifiers at 63 bytes, drizzle's long key names among them. */
 const cut = (name: string): string => {
   let text = name;
-  while (Buffer.byteLength(text) > 63) text = [...text].slice(0, -1).join('');
+  while (Buffer.byteLength(text) > 63) text = Array.from(text).slice(0, -1).join('');
   return text;
 };
 const cutBoth = (w: Written): Written => ({ schema: w.schema, name: cut(w.name) });
-const same = (a: Written | null, b: Written | null): boolean => a !== null && b !== null && a.name === b.name && (a.schema === b.schema || a.schema === null || b.schema === null);
+const same = (a: Written | null, b: Written | null): boolean =>
+  a !== null && b !== null && a.name === b.name && (a.schema === b.schema || a.schema === null || b.schema === null);
 
 /** Names that the statements create or add; what of it is there is asked of the catalog when it matters. */
 export type Creation = {
@@ -50,7 +51,8 @@ export function creationOf(statements: readonly Statement[], existing: readonly 
     else if (created(s.on)) continue;
     else if (s.does === 'adds-key' && name !== null) keys.push(name);
     else if (s.does === 'adds-index' && name !== null) indexes.push(name);
-    else if (s.does !== 'creates-table') inexact ??= `${s.what}${s.on === null || s.what.includes(s.on.name) ? '' : ` ${shown(s.on)}`} (${s.at.file}:${String(s.at.line ?? 1)})`;
+    else if (s.does !== 'creates-table')
+      inexact ??= `${s.what}${s.on === null || s.what.includes(s.on.name) ? '' : ` ${shown(s.on)}`} (${s.at.file}:${String(s.at.line ?? 1)})`;
   }
   return { tables, others, keys, indexes, inexact };
 }
@@ -66,7 +68,9 @@ export interface Found {
 }
 
 /** Schemas in which an unqualified name of a migration may land. */
-const schemasOf = (cx: ReadContext, named: readonly Named[]): readonly string[] => [...new Set([...cx.plan.schemas, 'public', ...named.flatMap((n) => (n.schema === null ? [] : [n.schema]))])];
+const schemasOf = (cx: ReadContext, named: readonly Named[]): readonly string[] => [
+  ...new Set([...cx.plan.schemas, 'public', ...named.flatMap((n) => (n.schema === null ? [] : [n.schema]))]),
+];
 
 /** What is there under the names now. */
 export async function foundUnder(cx: ReadContext, named: readonly Named[]): Promise<readonly Found[]> {
@@ -103,7 +107,8 @@ export interface There {
 }
 
 export async function thereOf(cx: ReadContext, creation: Creation, existed: readonly number[]): Promise<There> {
-  const of = async (named: readonly Named[], kind: (f: Found) => boolean): Promise<readonly Found[]> => (await foundUnder(cx, named)).filter((f) => kind(f) && !existed.includes(f.oid));
+  const of = async (named: readonly Named[], kind: (f: Found) => boolean): Promise<readonly Found[]> =>
+    (await foundUnder(cx, named)).filter((f) => kind(f) && !existed.includes(f.oid));
   const tables = await of(creation.tables, (f) => f.kind === 'table');
   const others = await of(creation.others, (f) => creation.others.some((o) => o.kind === f.kind && o.name === f.name) && !f.owned);
   const indexes = await of(creation.indexes, (f) => f.kind === 'index');
@@ -132,9 +137,18 @@ export async function usersOf(cx: ReadContext, there: There): Promise<readonly F
     there.tables.map((t) => t.oid),
   );
   return [
-    ...there.foreign.map((k) => block('created-table-in-use', `foreign key ${k.name} of ${k.schema}.${k.table} refers to ${k.parent_schema ?? ''}.${k.parent ?? ''}, which the migration created`, { object: k.name, hint })),
+    ...there.foreign.map((k) =>
+      block(
+        'created-table-in-use',
+        `foreign key ${k.name} of ${k.schema}.${k.table} refers to ${k.parent_schema ?? ''}.${k.parent ?? ''}, which the migration created`,
+        { object: k.name, hint },
+      ),
+    ),
     ...dependents
-      .filter((d) => d.kind !== 'foreign key' && !d.kind.startsWith('publication') && !own.has(d.identity) && ![...keyNames].some((name) => d.identity.includes(name)))
+      .filter(
+        (d) =>
+          d.kind !== 'foreign key' && !d.kind.startsWith('publication') && !own.has(d.identity) && ![...keyNames].some((name) => d.identity.includes(name)),
+      )
       .map((d) => block('created-table-in-use', `${d.kind} ${d.identity} depends on a table that the migration created`, { object: d.identity, hint })),
   ];
 }
@@ -144,7 +158,17 @@ export type Kept = {
   readonly migrations: readonly { readonly tag: string; readonly hash: string; readonly when: number }[];
   readonly tables: readonly (Home & { readonly oid: number })[];
   readonly others: readonly (Home & { readonly kind: string; readonly arguments: string })[];
-  readonly keys: readonly { readonly schema: string; readonly table: string; readonly name: string; readonly definition: string; readonly valid: boolean; readonly type: string; readonly columns: readonly string[]; readonly parent: { readonly schema: string; readonly name: string } | null; readonly parentColumns: readonly string[] }[];
+  readonly keys: readonly {
+    readonly schema: string;
+    readonly table: string;
+    readonly name: string;
+    readonly definition: string;
+    readonly valid: boolean;
+    readonly type: string;
+    readonly columns: readonly string[];
+    readonly parent: { readonly schema: string; readonly name: string } | null;
+    readonly parentColumns: readonly string[];
+  }[];
   readonly indexes: readonly string[];
 };
 type Home = { readonly home: string; readonly schema: string; readonly name: string };
@@ -198,10 +222,18 @@ export async function setAside(
     const comment = `Lossless: tables that the migrations of run ${cx.run} created and a rollback set aside with their rows. The same migrations bring them back; the cleanup of the run archives and drops them. By hand: DROP SCHEMA ${schema} CASCADE`;
     await cx.db.change('retire/make-schema', { names: { schema }, literals: { comment } });
   }
-  const indexes = there.indexes.length === 0 ? [] : await cx.db.rows<{ definition: string; schema: string; name: string; table_schema: string; table: string }>('drizzle/indexes', { values: [there.indexes.map((i) => i.oid)] });
+  const indexes =
+    there.indexes.length === 0
+      ? []
+      : await cx.db.rows<{ definition: string; schema: string; name: string; table_schema: string; table: string }>('drizzle/indexes', {
+          values: [there.indexes.map((i) => i.oid)],
+        });
   const facts: Kept = { ...kept, indexes: indexes.map((i) => i.definition) };
   const at = ledgerOf(ledger.at);
-  const tied = there.keys.flatMap((k): Relation[] => [{ schema: k.schema, name: k.table }, ...(k.parent_schema === null || k.parent === null ? [] : [{ schema: k.parent_schema, name: k.parent }])]);
+  const tied = there.keys.flatMap((k): Relation[] => [
+    { schema: k.schema, name: k.table },
+    ...(k.parent_schema === null || k.parent === null ? [] : [{ schema: k.parent_schema, name: k.parent }]),
+  ]);
   const locks = lockList([...kept.tables, ...tied, ...indexes.map((i) => ({ schema: i.table_schema, name: i.table })), at]);
   const statements = [
     ...there.keys.map((k) => glue`ALTER TABLE ${ident({ schema: k.schema, name: k.table })} DROP CONSTRAINT ${ident(k.name)}`),
@@ -209,18 +241,38 @@ export async function setAside(
     ...kept.others.map((o) => glue`ALTER ${kindSql(o.kind)} ${named(o.kind, o, o.arguments)} SET SCHEMA ${ident(o.home)}`),
     ...kept.tables.map((t) => glue`ALTER TABLE ${ident(t)} SET SCHEMA ${ident(t.home)}`),
     render('drizzle/unwrite-ledger', { names: { ledger: at }, parts: { ids: fromCatalog(`${literal(`{${ledger.ids.join(',')}}`)}::int[]`) } }),
-    ...(ledger.drop ? [render('drizzle/drop-ledger', { names: { ledger: at, schema: at.schema }, parts: { with_schema: ledger.dropSchema ? glue`true` : glue`false` } })] : []),
+    ...(ledger.drop
+      ? [render('drizzle/drop-ledger', { names: { ledger: at, schema: at.schema }, parts: { with_schema: ledger.dropSchema ? glue`true` : glue`false` } })]
+      : []),
     replaceMarker(cx, { run: cx.run, step: cx.stepId, from: 'apply', to: 'kept' }, facts),
   ];
-  await underLock(cx, locks, render('drizzle/move', { parts: { locks, statements: join(statements, ';\n  ') } }), `set aside ${kept.tables.map(display).join(', ') || 'what the migration created'}`);
+  await underLock(
+    cx,
+    locks,
+    render('drizzle/move', { parts: { locks, statements: join(statements, ';\n  ') } }),
+    `set aside ${kept.tables.map(display).join(', ') || 'what the migration created'}`,
+  );
   for (const t of kept.tables) {
     const { rows } = await cx.db.one<{ rows: number }>('row-guard/count', { names: { table: { schema: t.home, name: t.name } }, parts: { only: glue`` } });
-    cx.report({ type: 'found', finding: note('kept-tables', `${display(t)} is kept as ${t.home}.${t.name} with ${String(rows)} rows`, { step: cx.stepId, object: `${t.home}.${t.name}`, count: rows }) });
+    cx.report({
+      type: 'found',
+      finding: note('kept-tables', `${display(t)} is kept as ${t.home}.${t.name} with ${String(rows)} rows`, {
+        step: cx.stepId,
+        object: `${t.home}.${t.name}`,
+        count: rows,
+      }),
+    });
   }
 }
 
-const replaceMarker = (cx: StepContext, m: { readonly run: RunId; readonly step: string; readonly from: 'apply' | 'kept'; readonly to: 'apply' | 'kept' }, facts: unknown): Sql =>
-  render('done/replace', { literals: { from_run: m.run, from_step: m.step, from: m.from, run: cx.run, step: cx.stepId, to: m.to, facts: JSON.stringify(facts) } });
+const replaceMarker = (
+  cx: StepContext,
+  m: { readonly run: RunId; readonly step: string; readonly from: 'apply' | 'kept'; readonly to: 'apply' | 'kept' },
+  facts: unknown,
+): Sql =>
+  render('done/replace', {
+    literals: { from_run: m.run, from_step: m.step, from: m.from, run: cx.run, step: cx.stepId, to: m.to, facts: JSON.stringify(facts) },
+  });
 
 export interface KeptSet {
   readonly run: RunId;
@@ -231,7 +283,11 @@ export interface KeptSet {
 /** The newest set that an earlier rollback kept whose migrations are the first of the pending ones. */
 export async function keptFor(db: ReadDb, pending: readonly Migration[]): Promise<KeptSet | null> {
   const sets = await allMarked<Kept>(db, 'kept');
-  return sets.find((s) => s.facts.migrations.length > 0 && s.facts.migrations.length <= pending.length && s.facts.migrations.every((m, i) => pending[i]?.hash === m.hash)) ?? null;
+  return (
+    sets.find(
+      (s) => s.facts.migrations.length > 0 && s.facts.migrations.length <= pending.length && s.facts.migrations.every((m, i) => pending[i]?.hash === m.hash),
+    ) ?? null
+  );
 }
 
 /** Whether the kept set can come back: names free, parents there, no row without its parent. Counts name the foreign keys. */
@@ -240,11 +296,22 @@ export async function returnFindings(cx: ReadContext, set: KeptSet): Promise<rea
   const findings: Finding[] = [];
   const taken = await foundUnder(cx, tables);
   for (const t of taken.filter((f) => f.kind === 'table')) {
-    findings.push(block('drizzle-table-exists', `${display(t)} exists, and the migration that creates it is pending; its former rows are kept in ${set.facts.tables.find((k) => k.name === t.name)?.home ?? ''}`, { object: display(t), hint: 'Retire or rename the table that is in the way.' }));
+    findings.push(
+      block(
+        'drizzle-table-exists',
+        `${display(t)} exists, and the migration that creates it is pending; its former rows are kept in ${set.facts.tables.find((k) => k.name === t.name)?.home ?? ''}`,
+        { object: display(t), hint: 'Retire or rename the table that is in the way.' },
+      ),
+    );
   }
   const kept = await cx.db.rows<{ oid: number; schema: string; name: string }>('retire/whereabouts', { values: [tables.map((t) => t.oid)] });
   for (const t of tables.filter((k) => !kept.some((w) => w.oid === k.oid && w.schema === k.home))) {
-    findings.push(block('step-not-there', `${t.home}.${t.name}, kept by the rollback of run ${set.run}, is not there any more`, { object: `${t.home}.${t.name}`, hint: 'Restore it from the archive or backup, or allow: kept-rows-without-parent to create the tables empty.' }));
+    findings.push(
+      block('step-not-there', `${t.home}.${t.name}, kept by the rollback of run ${set.run}, is not there any more`, {
+        object: `${t.home}.${t.name}`,
+        hint: 'Restore it from the archive or backup, or allow: kept-rows-without-parent to create the tables empty.',
+      }),
+    );
   }
   if (findings.length > 0) return findings;
   const whereNow = (r: Relation): Relation => {
@@ -255,11 +322,27 @@ export async function returnFindings(cx: ReadContext, set: KeptSet): Promise<rea
     const child = whereNow({ schema: key.schema, name: key.table });
     if (child.schema === key.schema) continue;
     const parent = whereNow(key.parent ?? child);
-    const given = join(key.columns.map((c) => glue`c.${ident(c)} IS NOT NULL`), ' AND ');
-    const match = join(key.columns.map((c, i) => glue`p.${ident(key.parentColumns[i] ?? '')} = c.${ident(c)}`), ' AND ');
+    const given = join(
+      key.columns.map((c) => glue`c.${ident(c)} IS NOT NULL`),
+      ' AND ',
+    );
+    const match = join(
+      key.columns.map((c, i) => glue`p.${ident(key.parentColumns[i] ?? '')} = c.${ident(c)}`),
+      ' AND ',
+    );
     const { rows } = await cx.db.one<{ rows: number }>('drizzle/orphans', { names: { child, parent }, parts: { given, match } });
     if (rows > 0) {
-      findings.push(block('kept-rows-without-parent', `${String(rows)} rows of ${display(child)} refer to rows of ${display(parent)} that are gone since the rollback (${key.name})`, { object: display(child), count: rows, hint: `Bring the parents back or delete these rows of ${display(child)}; or allow: kept-rows-without-parent to leave the kept tables aside and create empty ones.` }));
+      findings.push(
+        block(
+          'kept-rows-without-parent',
+          `${String(rows)} rows of ${display(child)} refer to rows of ${display(parent)} that are gone since the rollback (${key.name})`,
+          {
+            object: display(child),
+            count: rows,
+            hint: `Bring the parents back or delete these rows of ${display(child)}; or allow: kept-rows-without-parent to leave the kept tables aside and create empty ones.`,
+          },
+        ),
+      );
     }
   }
   return findings;
@@ -279,17 +362,32 @@ export async function bringBack(cx: StepContext, set: KeptSet, ledger: Ledger, n
   const statements = [
     ...kept.others.map((o) => glue`ALTER ${kindSql(o.kind)} ${named(o.kind, { schema: o.home, name: o.name }, o.arguments)} SET SCHEMA ${ident(o.schema)}`),
     ...kept.tables.map((t) => glue`ALTER TABLE ${ident({ schema: t.home, name: t.name })} SET SCHEMA ${ident(t.schema)}`),
-    ...kept.keys.map((k) => glue`ALTER TABLE ${ident({ schema: k.schema, name: k.table })} ADD CONSTRAINT ${ident(k.name)} ${fromCatalog(k.type === 'f' && !/ NOT (VALID|ENFORCED)$/.test(k.definition) ? `${k.definition} NOT VALID` : k.definition)}`),
+    ...kept.keys.map(
+      (k) =>
+        glue`ALTER TABLE ${ident({ schema: k.schema, name: k.table })} ADD CONSTRAINT ${ident(k.name)} ${fromCatalog(k.type === 'f' && !/ NOT (VALID|ENFORCED)$/.test(k.definition) ? `${k.definition} NOT VALID` : k.definition)}`,
+    ),
     ...kept.indexes.map(fromCatalog),
-    render('drizzle/write-rows', { names: { ledger: at }, literals: { rows: JSON.stringify(rows) }, parts: { name_column: namedLedger ? glue`, name` : glue``, name_value: namedLedger ? glue`, x.tag` : glue`` } }),
+    render('drizzle/write-rows', {
+      names: { ledger: at },
+      literals: { rows: JSON.stringify(rows) },
+      parts: { name_column: namedLedger ? glue`, name` : glue``, name_value: namedLedger ? glue`, x.tag` : glue`` },
+    }),
     finished
       ? replaceMarker(cx, { run: set.run, step: set.step, from: 'kept', to: 'apply' }, facts)
       : glue`DELETE FROM lossless.done WHERE run = ${literal(set.run)} AND step = ${literal(set.step)} AND what = 'kept'`,
   ];
-  await underLock(cx, locks, render('drizzle/move', { parts: { locks, statements: join(statements, ';\n  ') } }), `bring back ${kept.tables.map(display).join(', ')}`);
+  await underLock(
+    cx,
+    locks,
+    render('drizzle/move', { parts: { locks, statements: join(statements, ';\n  ') } }),
+    `bring back ${kept.tables.map(display).join(', ')}`,
+  );
   for (const t of kept.tables) {
     const { rows: count } = await cx.db.one<{ rows: number }>('row-guard/count', { names: { table: t }, parts: { only: glue`` } });
-    cx.report({ type: 'found', finding: note('kept-tables', `${display(t)} is back from ${t.home} with ${String(count)} rows`, { step: cx.stepId, object: display(t), count }) });
+    cx.report({
+      type: 'found',
+      finding: note('kept-tables', `${display(t)} is back from ${t.home} with ${String(count)} rows`, { step: cx.stepId, object: display(t), count }),
+    });
   }
   await validateKeys(cx, kept);
   for (const home of new Set([...kept.tables, ...kept.others].map((t) => t.home))) await dropHome(cx.db, home);
@@ -302,7 +400,10 @@ export async function validateKeys(cx: StepContext, kept: Kept): Promise<void> {
       await cx.db.change('retire/validate', { names: { table: { schema: k.schema, name: k.table }, key: k.name } });
     } catch (error) {
       if (!(error instanceof QueryFailed) || error.sqlstate !== '23503') throw error;
-      throw new UserError(`rows of ${k.schema}.${k.table} lost their parent while they were kept: foreign key ${k.name} cannot be validated`, { hint: 'Roll back: the tables are set aside again with their rows. Bring the parents back, then migrate again.', cause: error });
+      throw new UserError(`rows of ${k.schema}.${k.table} lost their parent while they were kept: foreign key ${k.name} cannot be validated`, {
+        hint: 'Roll back: the tables are set aside again with their rows. Bring the parents back, then migrate again.',
+        cause: error,
+      });
     }
   }
 }
@@ -312,10 +413,14 @@ export async function dropKept(cx: StepContext): Promise<void> {
   const kept = await marked<Kept>(cx.db, cx.run, cx.stepId, 'kept');
   if (kept === null) return;
   const order = ['view', 'function', 'table', 'sequence', 'type'];
-  const all = [...kept.tables.map((t) => ({ ...t, kind: 'table', arguments: '' })), ...kept.others].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  const all = [...kept.tables.map((t) => ({ ...t, kind: 'table', arguments: '' })), ...kept.others].sort(
+    (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind),
+  );
   for (const o of all) {
     const at = { schema: o.home, name: o.name };
-    await (o.kind === 'table' ? cx.db.change('drizzle/drop-table', { names: { table: at } }) : cx.db.change('drizzle/drop-object', { parts: { kind: kindSql(o.kind), identity: named(o.kind, at, o.arguments) } }));
+    await (o.kind === 'table'
+      ? cx.db.change('drizzle/drop-table', { names: { table: at } })
+      : cx.db.change('drizzle/drop-object', { parts: { kind: kindSql(o.kind), identity: named(o.kind, at, o.arguments) } }));
   }
   for (const home of new Set(all.map((o) => o.home))) await dropHome(cx.db, home);
   await forgetMarker(cx.db, cx.run, cx.stepId, 'kept');
@@ -323,4 +428,6 @@ export async function dropKept(cx: StepContext): Promise<void> {
 
 /** For people and the gate: why the undo is none, or that kept tables come back. */
 export const inexactFinding = (creation: Creation): Finding =>
-  warn('undo-none', `the migration cannot be undone exactly: ${creation.inexact ?? ''} changes what existed before`, { hint: 'A rollback needs allow: keep-<step-id>, or the backup. Put creations and changes into different plans to be able to take the creations back.' });
+  warn('undo-none', `the migration cannot be undone exactly: ${creation.inexact ?? ''} changes what existed before`, {
+    hint: 'A rollback needs allow: keep-<step-id>, or the backup. Put creations and changes into different plans to be able to take the creations back.',
+  });

@@ -11,7 +11,26 @@ import { relation, type KindReading } from '../plan/plan.js';
 import { writtenTable } from '../retire/tables.js';
 import type { Check } from '../report/event.js';
 import { forgetMarker, mark, marked, prepareMarkers } from './done.js';
-import { bringBack, creationOf, dropKept, existing, foundUnder, inexactFinding, keptFor, keptOf, ledgerOf, returnFindings, setAside, thereOf, usersOf, validateKeys, type Creation, type Kept, type KeptSet, type Ledger } from './drizzle-created.js';
+import {
+  bringBack,
+  creationOf,
+  dropKept,
+  existing,
+  foundUnder,
+  inexactFinding,
+  keptFor,
+  keptOf,
+  ledgerOf,
+  returnFindings,
+  setAside,
+  thereOf,
+  usersOf,
+  validateKeys,
+  type Creation,
+  type Kept,
+  type KeptSet,
+  type Ledger,
+} from './drizzle-created.js';
 import { accounts, authorPath, guarded, rowsSchema, unknownTables, type Counts } from './row-guard.js';
 import { commandFindings, guardedCommand, quietFindings, runCommand, scriptsInPlan } from './run-command.js';
 import type { ReadContext, Step, StepContext, Watched } from './step.js';
@@ -19,12 +38,19 @@ import type { ReadContext, Step, StepContext, Watched } from './step.js';
 const specSchema = z.strictObject({
   migrations: z.string().min(1, 'expected the folder of the migrations').describe('folder of the migrations (drizzle.config `out`), relative to the plan file'),
   command: z.string().trim().min(1).optional().describe('how the team migrates, e.g. npm run db:migrate; without it the SQL is run as drizzle runs it'),
-  'url-variable': z.string().regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable').optional().describe('variable that the command reads the connection URL from, beside DATABASE_URL'),
+  'url-variable': z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable')
+    .optional()
+    .describe('variable that the command reads the connection URL from, beside DATABASE_URL'),
   creates: z.array(writtenTable).optional().describe('tables that must be there afterwards'),
   schema: z.string().min(1).optional().describe('schema of drizzle’s ledger (default drizzle)'),
   table: z.string().min(1).optional().describe('table of drizzle’s ledger (default __drizzle_migrations)'),
   rows: rowsSchema.optional(),
-  guard: z.literal('clone-only').optional().describe('clone-only: with a command, exact row counts in the rehearsal only, because others write on the target meanwhile'),
+  guard: z
+    .literal('clone-only')
+    .optional()
+    .describe('clone-only: with a command, exact row counts in the rehearsal only, because others write on the target meanwhile'),
 });
 type Spec = z.infer<typeof specSchema>;
 
@@ -84,11 +110,23 @@ async function survey(cx: ReadContext, spec: Spec): Promise<Survey> {
   for (const s of statements) {
     const taken = s.does === 'creates-table' ? there.find((t) => t.name === s.name?.name && (s.name.schema ?? t.schema) === t.schema) : undefined;
     if (taken !== undefined && !/^\s*CREATE\s+(\w+\s+)*TABLE\s+IF\s+NOT\s+EXISTS/i.test(s.text)) {
-      all.push(block('drizzle-table-exists', `the pending migration creates ${taken.schema}.${taken.name}, which exists`, { at: s.at, object: `${taken.schema}.${taken.name}`, hint: 'Somebody pushed the schema, or the ledger lost its rows: write the missing ledger rows, or retire the table.' }));
+      all.push(
+        block('drizzle-table-exists', `the pending migration creates ${taken.schema}.${taken.name}, which exists`, {
+          at: s.at,
+          object: `${taken.schema}.${taken.name}`,
+          hint: 'Somebody pushed the schema, or the ledger lost its rows: write the missing ledger rows, or retire the table.',
+        }),
+      );
     }
   }
   if (folder.layout === 'folders' && ledger.rows.length > 0 && !ledger.named && spec.command === undefined) {
-    all.push(block('drizzle-needs-command', `${ledgerAt(spec).schema}.${ledgerAt(spec).table} is a ledger of drizzle 0.x, and the folder is of v1: drizzle upgrades it itself`, { hint: 'Give `command`, e.g. npm run db:migrate.' }));
+    all.push(
+      block(
+        'drizzle-needs-command',
+        `${ledgerAt(spec).schema}.${ledgerAt(spec).table} is a ledger of drizzle 0.x, and the folder is of v1: drizzle upgrades it itself`,
+        { hint: 'Give `command`, e.g. npm run db:migrate.' },
+      ),
+    );
   }
   return { folder, ledger, pending, creation, findings: all };
 }
@@ -125,19 +163,31 @@ export const drizzle: Step<Spec, Receipt> = {
   async preflight(cx, spec) {
     const seen = await survey(cx, spec);
     const findings: Finding[] = [...seen.findings, ...accept(await hazardsOf(seen.pending), cx.allow), ...(await unknownTables(cx, spec.rows ?? {}))];
-    if (spec.command !== undefined) findings.push(...(await commandFindings(cx, spec.command)), ...(seen.pending.length === 0 ? [] : quietFindings(cx, spec.guard)));
+    if (spec.command !== undefined)
+      findings.push(...(await commandFindings(cx, spec.command)), ...(seen.pending.length === 0 ? [] : quietFindings(cx, spec.guard)));
     const missing = await missingOf(cx, createsOf(spec, cx));
     const done = seen.folder.layout !== null && seen.pending.length === 0 && missing.length === 0;
     if (done) findings.push(note('already-done', `every migration of ${spec.migrations} is in the ledger`, { object: spec.migrations }));
     for (const table of missing.filter((t) => !seen.creation.tables.some((c) => c.name === t.name && (c.schema ?? t.schema) === t.schema))) {
       findings.push(
-        block('drizzle-creates-missing', `creates names ${display(table)}, which is not there and which no pending migration creates`, { object: display(table), hint: seen.pending.length === 0 ? 'The ledger says that all is applied: the table was dropped, or the migration was never generated.' : 'Correct the name, or generate the migration.' }),
+        block('drizzle-creates-missing', `creates names ${display(table)}, which is not there and which no pending migration creates`, {
+          object: display(table),
+          hint:
+            seen.pending.length === 0
+              ? 'The ledger says that all is applied: the table was dropped, or the migration was never generated.'
+              : 'Correct the name, or generate the migration.',
+        }),
       );
     }
     if (seen.creation.inexact !== null) findings.push(inexactFinding(seen.creation));
     const set = await toReturn(cx, seen.pending);
     if (set !== null) {
-      findings.push(...(await returnFindings(cx, set)), note('kept-tables', `${set.facts.tables.map(display).join(', ')}: kept by the rollback of run ${set.run}, will come back with their rows`, { object: set.run }));
+      findings.push(
+        ...(await returnFindings(cx, set)),
+        note('kept-tables', `${set.facts.tables.map(display).join(', ')}: kept by the rollback of run ${set.run}, will come back with their rows`, {
+          object: set.run,
+        }),
+      );
     }
     return { findings, done, counts: { pending: seen.pending.length } };
   },
@@ -160,11 +210,15 @@ export const drizzle: Step<Spec, Receipt> = {
         return;
       }
       if (left.length < resumed.pending.length && resumed.returned === null) {
-        throw new UserError(`step ${cx.stepId}: ${String(left.length)} of ${String(resumed.pending.length)} migrations are still pending after an interrupted attempt: ${left.map((m) => m.tag).join(', ')}`, { hint: 'Roll the run back, then migrate again.' });
+        throw new UserError(
+          `step ${cx.stepId}: ${String(left.length)} of ${String(resumed.pending.length)} migrations are still pending after an interrupted attempt: ${left.map((m) => m.tag).join(', ')}`,
+          { hint: 'Roll the run back, then migrate again.' },
+        );
       }
     }
     const refused = seen.findings.find((f) => f.severity === 'block');
-    if (refused !== undefined) throw new UserError(`step ${cx.stepId}: ${refused.message}`, { hint: refused.hint ?? '', ...(refused.at === undefined ? {} : { at: refused.at }) });
+    if (refused !== undefined)
+      throw new UserError(`step ${cx.stepId}: ${refused.message}`, { hint: refused.hint ?? '', ...(refused.at === undefined ? {} : { at: refused.at }) });
     const set = await toReturn(cx, seen.pending);
     const ownKept = await marked<Kept>(cx.db, cx.run, cx.stepId, 'kept');
     const started: Receipt = resumed ?? {
@@ -199,19 +253,56 @@ export const drizzle: Step<Spec, Receipt> = {
     const there = await thereOf(cx, receipt.creation, receipt.existed);
     const invalid = there.keys.filter((k) => !k.valid && !(receipt.returned?.keys.some((r) => r.name === k.name && !r.valid) ?? false));
     const checks: Check[] = [
-      { name: `${spec.migrations}: migrations in the ledger`, criterion: 'other', expected: String(folder.migrations.length), actual: String(folder.migrations.length - pending.length), verdict: pending.length === 0 ? 'pass' : 'fail' },
-      { name: `${spec.migrations}: pending ones applied, by hash`, criterion: 'other', expected: String(receipt.pending.length), actual: String(applied.length), verdict: applied.length === receipt.pending.length ? 'pass' : 'fail' },
-      { name: `${spec.migrations}: tables created`, criterion: 'other', expected: String(spec.creates?.length ?? 0), actual: `${String((spec.creates?.length ?? 0) - missing.length)}${missing.length === 0 ? '' : `, missing ${missing.map(display).join(', ')}`}`, verdict: missing.length === 0 ? 'pass' : 'fail' },
-      { name: `${spec.migrations}: foreign keys validated`, criterion: 'foreign-keys', expected: String(there.keys.length), actual: String(there.keys.length - invalid.length), verdict: invalid.length === 0 ? 'pass' : 'fail' },
+      {
+        name: `${spec.migrations}: migrations in the ledger`,
+        criterion: 'other',
+        expected: String(folder.migrations.length),
+        actual: String(folder.migrations.length - pending.length),
+        verdict: pending.length === 0 ? 'pass' : 'fail',
+      },
+      {
+        name: `${spec.migrations}: pending ones applied, by hash`,
+        criterion: 'other',
+        expected: String(receipt.pending.length),
+        actual: String(applied.length),
+        verdict: applied.length === receipt.pending.length ? 'pass' : 'fail',
+      },
+      {
+        name: `${spec.migrations}: tables created`,
+        criterion: 'other',
+        expected: String(spec.creates?.length ?? 0),
+        actual: `${String((spec.creates?.length ?? 0) - missing.length)}${missing.length === 0 ? '' : `, missing ${missing.map(display).join(', ')}`}`,
+        verdict: missing.length === 0 ? 'pass' : 'fail',
+      },
+      {
+        name: `${spec.migrations}: foreign keys validated`,
+        criterion: 'foreign-keys',
+        expected: String(there.keys.length),
+        actual: String(there.keys.length - invalid.length),
+        verdict: invalid.length === 0 ? 'pass' : 'fail',
+      },
       receipt.before === null || receipt.after === null
-        ? { name: `${spec.migrations}: rows lost beyond the plan`, criterion: 'data', expected: '0', actual: receipt.pending.length === 0 || receipt.returned !== null ? 'nothing was run' : 'counted in the rehearsal only', verdict: 'not-measured' }
-        : { name: `${spec.migrations}: rows lost beyond the plan`, criterion: 'data', expected: '0', actual: `0 in ${String(receipt.before.length)} tables`, verdict: 'pass' },
+        ? {
+            name: `${spec.migrations}: rows lost beyond the plan`,
+            criterion: 'data',
+            expected: '0',
+            actual: receipt.pending.length === 0 || receipt.returned !== null ? 'nothing was run' : 'counted in the rehearsal only',
+            verdict: 'not-measured',
+          }
+        : {
+            name: `${spec.migrations}: rows lost beyond the plan`,
+            criterion: 'data',
+            expected: '0',
+            actual: `0 in ${String(receipt.before.length)} tables`,
+            verdict: 'pass',
+          },
     ];
     return {
       findings: findings.filter((f) => f.code === 'drizzle-edited' || f.code === 'drizzle-ledger-unknown'),
       checks,
       tables: receipt.before === null || receipt.after === null ? [] : accounts(cx.stepId, receipt.before, receipt.after, spec.rows ?? {}, cx.plan),
-      notCompared: receipt.pending.length === 0 ? [] : [`values that the migrations of ${spec.migrations} changed: the row guard counts rows, it does not read them`],
+      notCompared:
+        receipt.pending.length === 0 ? [] : [`values that the migrations of ${spec.migrations} changed: the row guard counts rows, it does not read them`],
       rowsCompared: 0,
     };
   },
@@ -225,7 +316,11 @@ export const drizzle: Step<Spec, Receipt> = {
     if (receipt.creation.inexact !== null) {
       return cx.allow.has(`keep-${cx.stepId}`)
         ? []
-        : [block('undo-none', `the migrations of ${spec.migrations} cannot be undone exactly: ${receipt.creation.inexact}`, { hint: `Roll back with allow: keep-${cx.stepId} to keep their effect and undo the rest, or restore the backup.` })];
+        : [
+            block('undo-none', `the migrations of ${spec.migrations} cannot be undone exactly: ${receipt.creation.inexact}`, {
+              hint: `Roll back with allow: keep-${cx.stepId} to keep their effect and undo the rest, or restore the backup.`,
+            }),
+          ];
     }
     return [...laterThan(ours, ledger.rows), ...(await usersOf(cx, there))];
   },
@@ -242,7 +337,10 @@ export const drizzle: Step<Spec, Receipt> = {
       return;
     }
     if (receipt.creation.inexact !== null) {
-      cx.report({ type: 'found', finding: warn('undo-none', `the migrations of ${spec.migrations} cannot be undone exactly: their effect is kept`, { step: cx.stepId }) });
+      cx.report({
+        type: 'found',
+        finding: warn('undo-none', `the migrations of ${spec.migrations} cannot be undone exactly: their effect is kept`, { step: cx.stepId }),
+      });
       return;
     }
     const stop = [...laterThan(ours, ledger.rows), ...(await usersOf(cx, there))][0];
@@ -254,12 +352,23 @@ export const drizzle: Step<Spec, Receipt> = {
     await setAside(cx, there, kept, { at: ledgerAt(spec), ids: ours.map((row) => row.id), drop: !receipt.hadLedger, dropSchema: !receipt.hadLedgerSchema });
   },
 
-  watch: async (cx, spec, receipt): Promise<Watched> => ({ findings: [], drained: 0, backlog: 0, blocking: await drizzle.canUndo(cx, spec, receipt), tables: [] }),
+  watch: async (cx, spec, receipt): Promise<Watched> => ({
+    findings: [],
+    drained: 0,
+    backlog: 0,
+    blocking: await drizzle.canUndo(cx, spec, receipt),
+    tables: [],
+  }),
 
   async canCleanup(cx, _spec, receipt) {
     const kept = await marked<Kept>(cx.db, cx.run, cx.stepId, 'kept');
     const unrecorded = (kept?.tables ?? []).filter((t) => !receipt.kept.some((k) => k.schema === t.home && k.name === t.name));
-    return unrecorded.map((t) => block('kept-tables-unrecorded', `${t.home}.${t.name} was kept by a rollback that the journal does not record`, { object: `${t.home}.${t.name}`, hint: 'Roll the run back once more, or archive and drop the table by hand.' }));
+    return unrecorded.map((t) =>
+      block('kept-tables-unrecorded', `${t.home}.${t.name} was kept by a rollback that the journal does not record`, {
+        object: `${t.home}.${t.name}`,
+        hint: 'Roll the run back once more, or archive and drop the table by hand.',
+      }),
+    );
   },
 
   retired: (_spec, receipt) => receipt.kept,
@@ -277,10 +386,20 @@ function laterThan(ours: readonly LedgerRow[], all: readonly LedgerRow[]): reado
     ? []
     : all
         .filter((row) => row.id > last && !ours.includes(row))
-        .map((row) => block('drizzle-ledger-later', `a later migration was applied since (ledger row ${String(row.id)}${row.name === null ? '' : `, ${row.name}`})`, { object: row.hash.slice(0, 12), hint: 'Roll the later one back first.' }));
+        .map((row) =>
+          block('drizzle-ledger-later', `a later migration was applied since (ledger row ${String(row.id)}${row.name === null ? '' : `, ${row.name}`})`, {
+            object: row.hash.slice(0, 12),
+            hint: 'Roll the later one back first.',
+          }),
+        );
 }
 
-async function finish(cx: StepContext, slot: { save(receipt: Receipt): Promise<void> }, receipt: Receipt, counts: { readonly before: Counts; readonly after: Counts } | null): Promise<void> {
+async function finish(
+  cx: StepContext,
+  slot: { save(receipt: Receipt): Promise<void> },
+  receipt: Receipt,
+  counts: { readonly before: Counts; readonly after: Counts } | null,
+): Promise<void> {
   await mark(cx.db, cx.run, cx.stepId, 'apply', { before: counts?.before ?? null, after: counts?.after ?? null });
   await slot.save({ ...receipt, state: 'applied', before: counts?.before ?? receipt.before, after: counts?.after ?? receipt.after });
 }
@@ -293,18 +412,28 @@ async function isNamed(db: ReadDb, spec: Spec): Promise<boolean> {
 async function createLedger(db: Db, spec: Spec, seen: Pick<Survey, 'ledger' | 'folder'>): Promise<void> {
   if (seen.ledger.found) return;
   const ledger = ledgerAt(spec);
-  await db.change(seen.folder.layout === 'folders' ? 'drizzle/create-named-ledger' : 'drizzle/create-ledger', { names: { schema: ledger.schema, ledger: ledgerOf(ledger) } });
+  await db.change(seen.folder.layout === 'folders' ? 'drizzle/create-named-ledger' : 'drizzle/create-ledger', {
+    names: { schema: ledger.schema, ledger: ledgerOf(ledger) },
+  });
 }
 
 /** An attempt that was rolled back, or a command that failed, may have left an empty ledger that was not there before. */
 async function dropFreshLedger(cx: StepContext, spec: Spec, receipt: Receipt, now: LedgerNow): Promise<void> {
   if (receipt.hadLedger || !now.found || now.rows.length > 0) return;
   const ledger = ledgerAt(spec);
-  await cx.db.change('drizzle/drop-empty-ledger', { names: { ledger: ledgerOf(ledger), schema: ledger.schema }, parts: { with_schema: receipt.hadLedgerSchema ? glue`false` : glue`true` } });
+  await cx.db.change('drizzle/drop-empty-ledger', {
+    names: { ledger: ledgerOf(ledger), schema: ledger.schema },
+    parts: { with_schema: receipt.hadLedgerSchema ? glue`false` : glue`true` },
+  });
 }
 
 /** As drizzle does it: every pending migration in one transaction, statement by statement, a ledger row after each; under the exact row guard. */
-async function runOurselves(cx: StepContext, spec: Spec, seen: Survey, pending: readonly Migration[]): Promise<{ readonly before: Counts; readonly after: Counts }> {
+async function runOurselves(
+  cx: StepContext,
+  spec: Spec,
+  seen: Survey,
+  pending: readonly Migration[],
+): Promise<{ readonly before: Counts; readonly after: Counts }> {
   await createLedger(cx.db, spec, seen);
   const named = await isNamed(cx.db, spec);
   for (const m of pending) cx.report({ type: 'sql', step: cx.stepId, text: m.text });
@@ -347,9 +476,12 @@ async function runTheirs(
     const now = await survey(cx, spec);
     const left = now.pending.filter((m) => seen.pending.some((p) => p.hash === m.hash));
     if (left.length > 0) {
-      throw new UserError(`step ${cx.stepId}: the command ended well, but ${left.map((m) => m.tag).join(', ')} ${left.length === 1 ? 'is' : 'are'} not in the ledger`, {
-        hint: 'The command migrated another database or another folder: check the variable it reads (`url-variable`) and the `out` of its drizzle.config.',
-      });
+      throw new UserError(
+        `step ${cx.stepId}: the command ended well, but ${left.map((m) => m.tag).join(', ')} ${left.length === 1 ? 'is' : 'are'} not in the ledger`,
+        {
+          hint: 'The command migrated another database or another folder: check the variable it reads (`url-variable`) and the `out` of its drizzle.config.',
+        },
+      );
     }
     const unknown = now.findings.find((f) => f.code === 'drizzle-edited' || f.code === 'drizzle-ledger-unknown');
     if (unknown !== undefined) throw new UserError(`step ${cx.stepId}: after the command ${unknown.message}`, { hint: unknown.hint ?? '' });
@@ -374,14 +506,20 @@ async function explained(cx: StepContext, failed: CommandFailed, pending: readon
     );
   } catch (error) {
     if (error instanceof NoError) {
-      return new UserError(`step ${cx.stepId}: ${said}`, { hint: 'The pending statements themselves run without an error (tried in a transaction that was rolled back), so the fault lies in the command: its connection, its configuration, its folder.', cause: failed });
+      return new UserError(`step ${cx.stepId}: ${said}`, {
+        hint: 'The pending statements themselves run without an error (tried in a transaction that was rolled back), so the fault lies in the command: its connection, its configuration, its folder.',
+        cause: failed,
+      });
     }
     if (error instanceof QueryFailed) {
-      return new UserError(`step ${cx.stepId}: ${said}\nThe same statements, tried again in a transaction that was rolled back, fail with ${error.sqlstate}: ${error.message}`, {
-        hint: error.more.hint ?? 'Correct the migration; nothing of it was kept.',
-        cause: failed,
-        ...(error.more.at === undefined ? {} : { at: error.more.at }),
-      });
+      return new UserError(
+        `step ${cx.stepId}: ${said}\nThe same statements, tried again in a transaction that was rolled back, fail with ${error.sqlstate}: ${error.message}`,
+        {
+          hint: error.more.hint ?? 'Correct the migration; nothing of it was kept.',
+          cause: failed,
+          ...(error.more.at === undefined ? {} : { at: error.more.at }),
+        },
+      );
     }
     throw error;
   }

@@ -11,7 +11,9 @@ import type { ReadContext, StepContext } from './step.js';
 /** What the plan says about one table's rows: as many as before, perhaps fewer, or anything (it may even go). Unnamed: never fewer. */
 export const rowsSchema = z
   .record(z.string().min(1), z.enum(['same', 'fewer', 'any'], { error: 'expected same, fewer or any' }))
-  .describe('tables whose rows may change: same (as many as before), fewer (some may go), any (the table may even go); a table that is not named may not lose a row');
+  .describe(
+    'tables whose rows may change: same (as many as before), fewer (some may go), any (the table may even go); a table that is not named may not lose a row',
+  );
 export type RowRules = z.infer<typeof rowsSchema>;
 
 /** Exact rows of every table of the plan's schemas at one moment. A type, not an interface: it goes into receipts. */
@@ -25,7 +27,10 @@ export async function countRows(cx: Pick<ReadContext, 'stepId' | 'report'>, db: 
   const tables = await db.rows<Relation & { partitioned: boolean }>('row-guard/tables', { values: [guardedSchemas(plan)] });
   const counts: { schema: string; name: string; rows: number }[] = [];
   for (const { schema, name, partitioned } of tables) {
-    const { rows } = await db.one<{ rows: number }>('row-guard/count', { names: { table: { schema, name } }, parts: { only: partitioned ? glue`` : glue`ONLY` } });
+    const { rows } = await db.one<{ rows: number }>('row-guard/count', {
+      names: { table: { schema, name } },
+      parts: { only: partitioned ? glue`` : glue`ONLY` },
+    });
     counts.push({ schema, name, rows });
     cx.report({ type: 'progress', step: cx.stepId, what: 'tables counted', done: counts.length, of: tables.length, unit: 'tables' });
   }
@@ -43,7 +48,8 @@ const rowsOf = (counts: Counts, table: Relation): number | null => counts.find((
  * @param mayLose rows that each table may lose all the same: in an undo, what the apply had added
  */
 export function judge(before: Counts, after: Counts, rules: RowRules, plan: PlanFrame, mayLose: (table: Relation) => number = () => 0): readonly Finding[] {
-  const ruleOf = (table: Relation): RowRules[string] | undefined => Object.entries(rules).find(([written]) => display(relation(written, plan)) === display(table))?.[1];
+  const ruleOf = (table: Relation): RowRules[string] | undefined =>
+    Object.entries(rules).find(([written]) => display(relation(written, plan)) === display(table))?.[1];
   return before.flatMap((table): readonly Finding[] => {
     const rule = ruleOf(table);
     const now = rowsOf(after, table);
@@ -51,15 +57,26 @@ export function judge(before: Counts, after: Counts, rules: RowRules, plan: Plan
     if (rule === 'any') return [];
     const least = rule === 'fewer' ? 0 : table.rows - mayLose(table);
     if (now === null && (table.rows > 0 ? least > 0 || rule !== undefined : rule !== undefined)) {
-      const hint = rule === undefined ? 'Retire the table with retire-tables, which keeps the rows; if it was renamed or is meant to go, say `rows: { <table>: any }`.' : 'The plan says that the table stays; say `any` if it may go.';
+      const hint =
+        rule === undefined
+          ? 'Retire the table with retire-tables, which keeps the rows; if it was renamed or is meant to go, say `rows: { <table>: any }`.'
+          : 'The plan says that the table stays; say `any` if it may go.';
       return [block('rows-lost', `${object}: ${String(table.rows)} rows before, the table is gone after`, { object, count: table.rows, hint })];
     }
     const rows = now ?? 0;
     if (rows < least) {
-      return [block('rows-lost', `${object}: ${String(table.rows)} rows before, ${String(rows)} after, ${String(table.rows - rows)} lost`, { object, count: table.rows - rows, hint: 'If the plan means it, say `rows: { <table>: fewer }`.' })];
+      return [
+        block('rows-lost', `${object}: ${String(table.rows)} rows before, ${String(rows)} after, ${String(table.rows - rows)} lost`, {
+          object,
+          count: table.rows - rows,
+          hint: 'If the plan means it, say `rows: { <table>: fewer }`.',
+        }),
+      ];
     }
     if (rule === 'same' && rows !== table.rows && rows > table.rows) {
-      return [block('rows-changed', `${object}: ${String(table.rows)} rows before, ${String(rows)} after; the plan says same`, { object, count: rows - table.rows })];
+      return [
+        block('rows-changed', `${object}: ${String(table.rows)} rows before, ${String(rows)} after; the plan says same`, { object, count: rows - table.rows }),
+      ];
     }
     return [];
   });
@@ -128,7 +145,12 @@ export async function unknownTables(cx: ReadContext, rules: RowRules): Promise<r
   return Object.keys(rules)
     .map((written) => display(relation(written, cx.plan)))
     .filter((table) => !known.includes(table))
-    .map((table) => block('table-not-found', `rows names ${table}, which is not a table of schemas ${cx.plan.schemas.join(', ')}`, { object: table, hint: 'Names are literal and case-sensitive; a table that the step creates needs no line.' }));
+    .map((table) =>
+      block('table-not-found', `rows names ${table}, which is not a table of schemas ${cx.plan.schemas.join(', ')}`, {
+        object: table,
+        hint: 'Names are literal and case-sensitive; a table that the step creates needs no line.',
+      }),
+    );
 }
 
 /** The report's lines: every table whose rows changed and every one that the plan names. */
@@ -136,6 +158,14 @@ export function accounts(stepId: string, before: Counts, after: Counts, rules: R
   const ruled = Object.keys(rules).map((written) => display(relation(written, plan)));
   const tables = [...before, ...after.filter((a) => rowsOf(before, a) === null)];
   return tables
-    .map((t) => ({ step: stepId, table: display(t), before: rowsOf(before, t), after: rowsOf(after, t), quarantined: 0, checksum: null, proof: 'count' as const }))
+    .map((t) => ({
+      step: stepId,
+      table: display(t),
+      before: rowsOf(before, t),
+      after: rowsOf(after, t),
+      quarantined: 0,
+      checksum: null,
+      proof: 'count' as const,
+    }))
     .filter((a) => a.before !== a.after || ruled.includes(a.table));
 }

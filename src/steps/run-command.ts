@@ -48,7 +48,11 @@ export function scriptsInPlan(files: PlanFiles): Scripts | null {
 /** Without maintenance nobody is alone with a target, and the guard's counts would mix the command's rows with the application's. */
 export const quietFindings = (cx: ReadContext, guard: 'clone-only' | undefined): readonly Finding[] =>
   cx.plan.maintenance === null && guard === undefined
-    ? [block('guard-needs-quiet', 'the plan has no maintenance, so the row guard cannot be exact on the target', { hint: 'Give the plan `maintenance: { on, off }`, or say `guard: clone-only` to accept that only the rehearsal proves the counts.' })]
+    ? [
+        block('guard-needs-quiet', 'the plan has no maintenance, so the row guard cannot be exact on the target', {
+          hint: 'Give the plan `maintenance: { on, off }`, or say `guard: clone-only` to accept that only the rehearsal proves the counts.',
+        }),
+      ]
     : [];
 
 /**
@@ -57,7 +61,12 @@ export const quietFindings = (cx: ReadContext, guard: 'clone-only' | undefined):
  */
 export async function guardedCommand(
   cx: StepContext,
-  options: { readonly guard: 'clone-only' | undefined; readonly rules: RowRules | undefined; readonly mayLose?: ReturnType<typeof addedBy>; readonly started?: (before: Counts | null) => Promise<void> },
+  options: {
+    readonly guard: 'clone-only' | undefined;
+    readonly rules: RowRules | undefined;
+    readonly mayLose?: ReturnType<typeof addedBy>;
+    readonly started?: (before: Counts | null) => Promise<void>;
+  },
   work: () => Promise<void>,
 ): Promise<{ readonly before: Counts; readonly after: Counts } | null> {
   return cx.quiet(async (exclusive) => {

@@ -34,10 +34,18 @@ async function hazardsOfBoth(spec: Spec, files: PlanFiles): Promise<readonly Fin
   const findings = [...(await hazards(files.text(spec.file), spec.file))];
   if (spec.undo === 'none') return findings;
   const ofUndo = await hazards(files.text(spec.undo), spec.undo);
-  return [...findings, ...ofUndo.map((f) => (['sql-syntax', 'transaction-control', 'concurrently', 'outside-transaction', 'vacuum-full'].includes(f.code) ? f : { ...f, severity: 'note' as const }))];
+  return [
+    ...findings,
+    ...ofUndo.map((f) =>
+      ['sql-syntax', 'transaction-control', 'concurrently', 'outside-transaction', 'vacuum-full'].includes(f.code) ? f : { ...f, severity: 'note' as const },
+    ),
+  ];
 }
 
-const cannotUndo = (what: string): Finding => warn('undo-none', `${what} cannot be undone: the plan says undo: none`, { hint: 'A rollback needs allow: keep-<step-id>, or the backup. Give an undo file if there is one.' });
+const cannotUndo = (what: string): Finding =>
+  warn('undo-none', `${what} cannot be undone: the plan says undo: none`, {
+    hint: 'A rollback needs allow: keep-<step-id>, or the backup. Give an undo file if there is one.',
+  });
 
 /** The author's SQL, exactly once, under the row guard; undone by the author's undo file under the same guard. */
 export const sql: Step<Spec, Receipt> = {
@@ -55,7 +63,8 @@ export const sql: Step<Spec, Receipt> = {
 
   async preflight(cx, spec) {
     const facts = await marked<Facts>(cx.db, cx.run, cx.stepId, 'apply');
-    if (facts !== null) return { findings: [note('already-done', `${spec.file} has been run by this run and committed`, { object: spec.file })], done: true, counts: {} };
+    if (facts !== null)
+      return { findings: [note('already-done', `${spec.file} has been run by this run and committed`, { object: spec.file })], done: true, counts: {} };
     const findings = [...accept(await hazardsOfBoth(spec, cx.files), cx.allow), ...(await unknownTables(cx, spec.rows ?? {}))];
     if (spec.undo === 'none') findings.push(cannotUndo(spec.file));
     return { findings, done: false, counts: {} };
@@ -83,13 +92,33 @@ export const sql: Step<Spec, Receipt> = {
   async verify(cx, spec) {
     const facts = await marked<Facts>(cx.db, cx.run, cx.stepId, 'apply');
     if (facts === null) {
-      return { findings: [block('step-not-there', `${spec.file} is not marked as committed in this database`, { object: spec.file, hint: 'Undo the step and begin it again.' })], checks: [], tables: [], notCompared: [], rowsCompared: 0 };
+      return {
+        findings: [
+          block('step-not-there', `${spec.file} is not marked as committed in this database`, { object: spec.file, hint: 'Undo the step and begin it again.' }),
+        ],
+        checks: [],
+        tables: [],
+        notCompared: [],
+        rowsCompared: 0,
+      };
     }
     return {
       findings: [],
       checks: [
-        { name: `${spec.file} committed once`, criterion: 'other', expected: digestOf(cx.files, spec.file).slice(0, 12), actual: facts.digest.slice(0, 12), verdict: facts.digest === digestOf(cx.files, spec.file) ? 'pass' : 'fail' },
-        { name: `${spec.file}: rows lost beyond the plan`, criterion: 'data', expected: '0', actual: `0 in ${String(facts.before.length)} tables`, verdict: 'pass' },
+        {
+          name: `${spec.file} committed once`,
+          criterion: 'other',
+          expected: digestOf(cx.files, spec.file).slice(0, 12),
+          actual: facts.digest.slice(0, 12),
+          verdict: facts.digest === digestOf(cx.files, spec.file) ? 'pass' : 'fail',
+        },
+        {
+          name: `${spec.file}: rows lost beyond the plan`,
+          criterion: 'data',
+          expected: '0',
+          actual: `0 in ${String(facts.before.length)} tables`,
+          verdict: 'pass',
+        },
       ],
       tables: accounts(cx.stepId, facts.before, facts.after, spec.rows ?? {}, cx.plan),
       notCompared: [`values that ${spec.file} changed: the row guard counts rows, it does not read them`],
@@ -139,14 +168,22 @@ async function rowsSince(cx: ReadContext, spec: Spec, facts: Facts): Promise<rea
     const rows = (now.find((c) => c.schema === table.schema && c.name === table.name)?.rows ?? 0) - table.rows;
     const anyRows = Object.entries(spec.rows ?? {}).some(([written, rule]) => rule === 'any' && display(relation(written, cx.plan)) === object);
     if (rows <= 0 || anyRows || !(dropped.has(table.name) || dropped.has(object))) return [];
-    return [block('undo-loses-rows', `${spec.undo} drops ${object}, in which ${String(rows)} rows were written since`, { object, count: rows, hint: `Move the rows elsewhere first, or roll back with allow: keep-${cx.stepId} to keep the table and undo the rest.` })];
+    return [
+      block('undo-loses-rows', `${spec.undo} drops ${object}, in which ${String(rows)} rows were written since`, {
+        object,
+        count: rows,
+        hint: `Move the rows elsewhere first, or roll back with allow: keep-${cx.stepId} to keep the table and undo the rest.`,
+      }),
+    ];
   });
 }
 
 const nothingToTend: Watched = { findings: [], drained: 0, backlog: 0, blocking: [], tables: [] };
 
 const noUndo = (stepId: string, what: string): Finding =>
-  block('undo-none', `${what} cannot be undone: the plan says undo: none`, { hint: `Roll back with allow: keep-${stepId} to keep its effect and undo the rest, or restore the backup.` });
+  block('undo-none', `${what} cannot be undone: the plan says undo: none`, {
+    hint: `Roll back with allow: keep-${stepId} to keep its effect and undo the rest, or restore the backup.`,
+  });
 
 export const sqlReading: KindReading = {
   files: (spec) => {

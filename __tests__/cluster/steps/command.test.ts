@@ -19,14 +19,19 @@ describe('command', () => {
   beforeAll(async () => {
     cluster = await startCluster();
     dir = mkdtempSync(join(tmpdir(), 'lossless-command-'));
-    writeFileSync(join(dir, 'package.json'), JSON.stringify({ scripts: { fill: 'true', 'db:sync': 'drizzle-kit push --force', prefill: 'drizzle-kit generate' } }));
+    writeFileSync(
+      join(dir, 'package.json'),
+      JSON.stringify({ scripts: { fill: 'true', 'db:sync': 'drizzle-kit push --force', prefill: 'drizzle-kit generate' } }),
+    );
   });
   afterAll(async () => {
     await cluster.remove();
     rmSync(dir, { recursive: true, force: true });
   });
 
-  async function at(options: { exclusive?: boolean; allow?: string[]; maintenance?: null } = {}): Promise<{ cx: StepContext; test: TestContext; psql: string; value: (text: string) => Promise<unknown>; done: () => Promise<void> }> {
+  async function at(
+    options: { exclusive?: boolean; allow?: string[]; maintenance?: null } = {},
+  ): Promise<{ cx: StepContext; test: TestContext; psql: string; value: (text: string) => Promise<unknown>; done: () => Promise<void> }> {
     number += 1;
     const name = `command_${String(number)}`;
     const url = await cluster.create(name);
@@ -56,7 +61,11 @@ describe('command', () => {
 
   test('runs once with DATABASE_URL, is verified, undone and run again', async () => {
     const { cx, test, psql, value, done } = await at();
-    const spec = { run: `echo "to \${TARGET_URL#*://}" | cut -c1-6; ${psql} "INSERT INTO users VALUES (11)"`, undo: `${psql} "DELETE FROM users WHERE id = 11"`, 'url-variable': 'TARGET_URL' };
+    const spec = {
+      run: `echo "to \${TARGET_URL#*://}" | cut -c1-6; ${psql} "INSERT INTO users VALUES (11)"`,
+      undo: `${psql} "DELETE FROM users WHERE id = 11"`,
+      'url-variable': 'TARGET_URL',
+    };
     expect((await command.preflight(cx, spec)).findings).toEqual([]);
     const slot = new MemorySlot<Receipt>();
     await command.apply(cx, spec, slot);
@@ -120,7 +129,10 @@ describe('command', () => {
 
   test('a failing command shows its last line', async () => {
     const { cx, done } = await at();
-    await expect(command.apply(cx, { run: 'echo first; echo the reason >&2; exit 7', undo: 'true' }, new MemorySlot<Receipt>())).rejects.toMatchObject({ exitCode: 7, lastLine: 'the reason' });
+    await expect(command.apply(cx, { run: 'echo first; echo the reason >&2; exit 7', undo: 'true' }, new MemorySlot<Receipt>())).rejects.toMatchObject({
+      exitCode: 7,
+      lastLine: 'the reason',
+    });
     await done();
   });
 

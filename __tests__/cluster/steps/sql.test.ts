@@ -41,7 +41,10 @@ describe('sql', () => {
   }
 
   /** A database of its own with the step's files; `rows` answers a query of one value. */
-  async function at(files: Record<string, string>, options: Parameters<typeof stepContext>[1] = {}): Promise<{ cx: StepContext; test: TestContext; url: string; value: (text: string) => Promise<unknown>; done: () => Promise<void> }> {
+  async function at(
+    files: Record<string, string>,
+    options: Parameters<typeof stepContext>[1] = {},
+  ): Promise<{ cx: StepContext; test: TestContext; url: string; value: (text: string) => Promise<unknown>; done: () => Promise<void> }> {
     number += 1;
     const name = `sql_${String(number)}`;
     const url = await cluster.create(name, template);
@@ -85,7 +88,9 @@ describe('sql', () => {
     expect(await value('SELECT count(*)::int FROM made')).toBe(1);
     await sql.cleanup(cx, spec, again.last!);
     await sql.cleanup(cx, spec, again.last!);
-    expect(await value("SELECT count(*)::int FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'lossless' AND relkind = 'r'")).toBe(0);
+    expect(await value("SELECT count(*)::int FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'lossless' AND relkind = 'r'")).toBe(
+      0,
+    );
     await done();
   });
 
@@ -93,11 +98,23 @@ describe('sql', () => {
     ['DELETE', `DELETE FROM posts WHERE id <= 3`, 'public.posts: 100 rows before, 97 after, 3 lost'],
     ['a cascade', `DELETE FROM "Users" WHERE id = 2`, 'public.posts: 100 rows before, 95 after, 5 lost'],
     ['TRUNCATE', `TRUNCATE "Users" CASCADE`, 'public.Users: 20 rows before, 0 after, 20 lost'],
-    ['DROP and CREATE of a table (Sprint 32)', `DROP TABLE "Users" CASCADE; CREATE TABLE "Users" (id uuid PRIMARY KEY, name text)`, 'public.Users: 20 rows before, 0 after, 20 lost'],
+    [
+      'DROP and CREATE of a table (Sprint 32)',
+      `DROP TABLE "Users" CASCADE; CREATE TABLE "Users" (id uuid PRIMARY KEY, name text)`,
+      'public.Users: 20 rows before, 0 after, 20 lost',
+    ],
     ['DROP TABLE', `DROP TABLE posts`, 'public.posts: 100 rows before, the table is gone after'],
     ['a rename', `ALTER TABLE posts RENAME TO articles`, 'public.posts: 100 rows before, the table is gone after'],
-    ['a trigger that deletes at commit', `CREATE FUNCTION eat() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.posts; RETURN NULL; END $$; CREATE CONSTRAINT TRIGGER eat AFTER INSERT ON empty DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION eat(); INSERT INTO empty VALUES (1)`, 'public.posts: 100 rows before, 0 after, 100 lost'],
-    ['a search path and a role left behind', `SET search_path = pg_temp; SET row_security = on; DELETE FROM public.posts WHERE id = 1`, 'public.posts: 100 rows before, 99 after, 1 lost'],
+    [
+      'a trigger that deletes at commit',
+      `CREATE FUNCTION eat() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.posts; RETURN NULL; END $$; CREATE CONSTRAINT TRIGGER eat AFTER INSERT ON empty DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION eat(); INSERT INTO empty VALUES (1)`,
+      'public.posts: 100 rows before, 0 after, 100 lost',
+    ],
+    [
+      'a search path and a role left behind',
+      `SET search_path = pg_temp; SET row_security = on; DELETE FROM public.posts WHERE id = 1`,
+      'public.posts: 100 rows before, 99 after, 1 lost',
+    ],
   ])('the row guard rolls back %s', async (_name, text, message) => {
     const { cx, value, done } = await at({ 'a.sql': text });
     const slot = new MemorySlot<Receipt>();
@@ -113,13 +130,18 @@ describe('sql', () => {
     const { cx, value, done } = await at({ 'a.sql': `DELETE FROM posts WHERE id <= 3; DROP TABLE empty`, 'b.sql': `INSERT INTO posts VALUES (101, 1)` });
     await sql.apply(cx, { file: 'a.sql', undo: 'none', rows: { posts: 'fewer', empty: 'any' } }, new MemorySlot<Receipt>());
     expect(await value('SELECT count(*)::int FROM posts')).toBe(97);
-    await expect(sql.apply({ ...cx, stepId: 'other' }, { file: 'b.sql', undo: 'none', rows: { posts: 'same' } }, new MemorySlot<Receipt>())).rejects.toThrow('public.posts: 97 rows before, 98 after; the plan says same');
+    await expect(sql.apply({ ...cx, stepId: 'other' }, { file: 'b.sql', undo: 'none', rows: { posts: 'same' } }, new MemorySlot<Receipt>())).rejects.toThrow(
+      'public.posts: 97 rows before, 98 after; the plan says same',
+    );
     await done();
   });
 
   test('rows that names no table is refused', async () => {
     const { cx, done } = await at({ 'a.sql': 'SELECT 1' });
-    expect((await sql.preflight(cx, { file: 'a.sql', undo: 'none', rows: { users: 'any' } })).findings.map((f) => `${f.severity} ${f.code}`)).toEqual(['block table-not-found', 'warn undo-none']);
+    expect((await sql.preflight(cx, { file: 'a.sql', undo: 'none', rows: { users: 'any' } })).findings.map((f) => `${f.severity} ${f.code}`)).toEqual([
+      'block table-not-found',
+      'warn undo-none',
+    ]);
     await done();
   });
 
@@ -141,7 +163,10 @@ describe('sql', () => {
 
   test('an error names the line of the file and leaves nothing', async () => {
     const { cx, value, done } = await at({ 'a.sql': `INSERT INTO posts VALUES (101, 1);\nINSERT INTO nowhere VALUES (1)` });
-    await expect(sql.apply(cx, { file: 'a.sql', undo: 'none' }, new MemorySlot<Receipt>())).rejects.toMatchObject({ sqlstate: '42P01', more: { at: { file: 'a.sql', line: 2, column: 13 } } });
+    await expect(sql.apply(cx, { file: 'a.sql', undo: 'none' }, new MemorySlot<Receipt>())).rejects.toMatchObject({
+      sqlstate: '42P01',
+      more: { at: { file: 'a.sql', line: 2, column: 13 } },
+    });
     expect(await value('SELECT count(*)::int FROM posts')).toBe(100);
     await done();
   });

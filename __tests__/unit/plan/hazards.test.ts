@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { accept, hazards, hazardsOfAll, statementsOf } from '../../../src/plan/hazards.js';
 
 /** `severity code line:column` of every finding. */
-const found = async (sql: string): Promise<string[]> => (await hazards(sql, 'a.sql')).map((f) => `${f.severity} ${f.code} ${String(f.at?.line)}:${String(f.at?.column)}`);
+const found = async (sql: string): Promise<string[]> =>
+  (await hazards(sql, 'a.sql')).map((f) => `${f.severity} ${f.code} ${String(f.at?.line)}:${String(f.at?.column)}`);
 
 describe('hazards of SQL', () => {
   test.each([
@@ -48,7 +49,10 @@ describe('hazards of SQL', () => {
     ["PREPARE TRANSACTION 'x'", ['block transaction-control 1:1']],
     ['SAVEPOINT a; RELEASE a', []],
     ['DO $$ BEGIN PERFORM 1; END $$', ['warn do-body-opaque 1:1']],
-    ['DO $$ BEGIN\n ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES b (id);\nEXCEPTION\n WHEN duplicate_object THEN null;\nEND $$;', ['warn foreign-key-validated-at-once 1:1']],
+    [
+      'DO $$ BEGIN\n ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES b (id);\nEXCEPTION\n WHEN duplicate_object THEN null;\nEND $$;',
+      ['warn foreign-key-validated-at-once 1:1'],
+    ],
     ["SELECT 'ä';\nSELEC 1", ['block sql-syntax 2:1']],
     ['\\i other.sql', ['block sql-syntax 1:1']],
     ["INSERT INTO t VALUES ('DROP TABLE x')", []],
@@ -59,7 +63,9 @@ describe('hazards of SQL', () => {
   });
 
   test('a table that the text created itself is nobody’s yet', async () => {
-    expect(await found('CREATE TABLE n (id int); CREATE INDEX ON n (id); ALTER TABLE n ALTER COLUMN id SET NOT NULL; DELETE FROM n; TRUNCATE n; DROP TABLE n')).toEqual([]);
+    expect(
+      await found('CREATE TABLE n (id int); CREATE INDEX ON n (id); ALTER TABLE n ALTER COLUMN id SET NOT NULL; DELETE FROM n; TRUNCATE n; DROP TABLE n'),
+    ).toEqual([]);
   });
 
   test('dropping a table and making it again is dropping it', async () => {
@@ -68,7 +74,10 @@ describe('hazards of SQL', () => {
 
   test('IF NOT EXISTS and a swap by names do not make a table one’s own', async () => {
     expect(await found('CREATE TABLE IF NOT EXISTS n (id int); TRUNCATE n')).toEqual(['block truncate 1:40']);
-    expect(await found('CREATE TABLE n (id int); ALTER TABLE n RENAME TO m; ALTER TABLE t RENAME TO n; DROP TABLE n')).toEqual(['warn rename-table 1:53', 'block drop-table 1:80']);
+    expect(await found('CREATE TABLE n (id int); ALTER TABLE n RENAME TO m; ALTER TABLE t RENAME TO n; DROP TABLE n')).toEqual([
+      'warn rename-table 1:53',
+      'block drop-table 1:80',
+    ]);
   });
 
   test('files of one transaction are judged together', async () => {
@@ -86,7 +95,8 @@ describe('hazards of SQL', () => {
 });
 
 describe('statements by what they create', () => {
-  const does = async (sql: string): Promise<string[]> => (await statementsOf(sql, 'a.sql')).map((s) => `${s.does} ${s.name?.name ?? '-'} on ${s.on?.name ?? '-'}`);
+  const does = async (sql: string): Promise<string[]> =>
+    (await statementsOf(sql, 'a.sql')).map((s) => `${s.does} ${s.name?.name ?? '-'} on ${s.on?.name ?? '-'}`);
   test('creations, keys and the rest are told apart', async () => {
     expect(
       await does(
@@ -112,7 +122,9 @@ describe('statements by what they create', () => {
     ]);
   });
   test('a forgiving DO of older drizzle-kit is looked into', async () => {
-    expect(await does('DO $$ BEGIN\n CREATE TYPE "public"."m" AS ENUM(\'x\');\nEXCEPTION\n WHEN duplicate_object THEN null;\nEND $$;')).toEqual(['creates-type m on -']);
+    expect(await does('DO $$ BEGIN\n CREATE TYPE "public"."m" AS ENUM(\'x\');\nEXCEPTION\n WHEN duplicate_object THEN null;\nEND $$;')).toEqual([
+      'creates-type m on -',
+    ]);
     expect(await does('DO $$ BEGIN DROP TABLE t; END $$')).toEqual(['other - on -']);
   });
 });
