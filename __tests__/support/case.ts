@@ -17,7 +17,7 @@ import type { Sessions } from './sessions.js';
 /**
  * A directory `__tests__/cases/<area>/<finding-code>[--<variant>]/` that holds
  *   plan.yml and the files it names (absent only when the plan itself is missing)
- *   before.sql     the database, made by its ordinary owner; admin.sql: what the superuser adds
+ *   before.sql     the database, made by its ordinary owner; admin.sql: what the superuser adds; after.sql: what he must clear away
  *   allow.txt      names of the input `allow`; inputs.json: any other inputs
  *   refusal.txt    exactly what is said: `<severity> <file:line:column>: <code>: <message> HINT: <hint>`, one line each
  * With LOSSLESS_WRITE_CASES=1 in the environment, refusal.txt is written instead of compared; read what it says before committing.
@@ -103,7 +103,9 @@ export async function preflighted(
       said.push(...findings.map((finding) => line({ step: step.id, at: step.at, ...finding })).filter((text) => !said.includes(text)));
     }
   }
-  return { lines: said, before, after: dump(cluster, database) };
+  const after = dump(cluster, database);
+  if (existsSync(join(c.dir, 'after.sql'))) await cluster.admin(read(c, 'after.sql'), database);
+  return { lines: said, before, after };
 }
 
 /** Compares with refusal.txt, or writes it when told to. Returns what it held. */

@@ -1,0 +1,5 @@
+CREATE TABLE notes (id text PRIMARY KEY, title text, owner text);
+CREATE VIEW titles AS SELECT title FROM notes;
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE TRIGGER stamped BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION stamp();
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;

@@ -1,0 +1,2 @@
+CREATE TABLE notes (id text PRIMARY KEY, title text, owner text);
+INSERT INTO notes VALUES ('A161A5CC-886A-48DC-BE84-84D31E131D88'), ('a161a5cc886a48dcbe8484d31e131d88');

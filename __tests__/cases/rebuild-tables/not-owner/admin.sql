@@ -1,0 +1,2 @@
+ALTER TABLE public.notes OWNER TO postgres;
+GRANT ALL ON public.notes TO app;

@@ -1,0 +1,3 @@
+BEGIN;
+INSERT INTO public.other VALUES (1);
+PREPARE TRANSACTION 'forgotten';

@@ -1,0 +1,2 @@
+CREATE TABLE notes (id text PRIMARY KEY, title text, owner text);
+CREATE TABLE users (id uuid PRIMARY KEY);

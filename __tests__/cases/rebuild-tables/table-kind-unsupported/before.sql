@@ -1,0 +1,3 @@
+CREATE VIEW titles AS SELECT '1'::text AS id;
+CREATE TABLE measurements (at date PRIMARY KEY) PARTITION BY RANGE (at);
+CREATE UNLOGGED TABLE caches (id text PRIMARY KEY);
