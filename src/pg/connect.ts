@@ -216,9 +216,13 @@ export async function open(target: Target, options: OpenOptions): Promise<pg.Cli
   let client = build(target, options);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await client.connect();
+      await unlessAborted(client.connect(), options.signal);
       break;
     } catch (error) {
+      if (error instanceof Aborted) {
+        void client.end().catch(() => undefined);
+        throw error;
+      }
       const code = (error as { code?: string }).code ?? '';
       const text = error instanceof Error ? error.message : String(error);
       const final = /^(28|3D|42)/.test(code) || code === 'ENOTFOUND' || attempt === connectAttempts || options.signal.aborted;
@@ -234,6 +238,22 @@ export async function open(target: Target, options: OpenOptions): Promise<pg.Cli
     throw error;
   }
   return client;
+}
+
+/** A host that drops packets answers after twenty seconds; a cancelled job has seven. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => {
+      reject(new Aborted('cancelled while connecting'));
+    };
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 function build(target: Target, options: OpenOptions): pg.Client {
