@@ -1,7 +1,7 @@
 import { block, note, type Finding } from '../finding.js';
 import { isGreen, Journal, type RunRow } from '../journal/journal.js';
 import { archiveTables } from '../backup/archive.js';
-import { canCleanupAll, cleanupAll, retiredAll } from '../steps/all.js';
+import { canCleanupAll, cleanupAll, retiredNow } from '../steps/all.js';
 import { lockDatabases, openArenas, plural, rowsOf, setRunState, targetOf, workOf, type Locked } from './arenas.js';
 import { evidenceName } from './evidence.js';
 import { allRuns, databasesOfRun, locateRun } from './locate-run.js';
@@ -113,7 +113,7 @@ async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
     }
     refuseIfBlocked(refusals);
   }
-  const retired = retiredAll(work, rows);
+  const retired = await retiredNow(work, rows);
   const dropped: (readonly string[])[] = [];
   for (const l of own) {
     const relations = retired.filter((r) => r.row.database === l.name).map((r) => r.relation);

@@ -6,6 +6,7 @@ import type { Db } from '../pg/db.js';
 import type { PlanFiles, PlanFrame } from '../plan/plan.js';
 import type { Clock, Exec, Report } from '../ports.js';
 import { scanner } from '../proof/mentions.js';
+import { tableFacts } from '../retire/tables.js';
 import type { Check, Doing, Section, TableAccount } from '../report/event.js';
 import type { AnyStep, Budget, Json, ReadContext, StepContext } from './step.js';
 
@@ -76,6 +77,7 @@ function readContext(work: Work, step: StepOfRun): ReadContext {
     allow,
     approved: work.approved?.[step.id] ?? null,
     sources: scanner(work.workingDirectory),
+    workingDirectory: work.workingDirectory,
   };
 }
 
@@ -281,6 +283,16 @@ export function retiredAll(work: Work, rows: readonly StepRow[]): readonly { rea
           .retired(row.spec, row.receipt)
           .map((relation) => ({ row, relation })),
   );
+}
+
+/**
+ * Those of them that are still there: a cleanup that was interrupted dropped some, and a later run of the same migrations may have
+ * taken back what a rollback kept. Whether one is missing wrongly is for canCleanup to say.
+ */
+export async function retiredNow(work: Work, rows: readonly StepRow[]): Promise<readonly { readonly row: StepRow; readonly relation: Relation }[]> {
+  const all = retiredAll(work, rows);
+  const there = await Promise.all(all.map(async ({ row, relation }) => (await tableFacts(arenaOf(work, row).reader, [relation]))[0] ?? null));
+  return all.filter((_entry, i) => there[i] !== null);
 }
 
 export async function canCleanupAll(work: Work, rows: readonly StepRow[]): Promise<readonly Finding[]> {
