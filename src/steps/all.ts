@@ -36,7 +36,7 @@ export interface Work {
   readonly report: Report;
   readonly signal: AbortSignal;
   /** how `command` steps get silence: synthetic writers paused on a clone, maintenance on a target */
-  quiet<T>(work: (exclusive: boolean) => Promise<T>): Promise<T>;
+  quiet<T>(work: (exclusive: boolean) => Promise<T>, guard?: 'clone-only'): Promise<T>;
 }
 
 /** A step of a run, from the plan before the journal has it and from the journal afterwards. */
@@ -88,7 +88,7 @@ function stepContext(work: Work, step: StepOfRun): StepContext {
     db: arena.db,
     exec: work.exec,
     workingDirectory: work.workingDirectory,
-    quiet: (inner) => work.quiet(inner),
+    quiet: (inner, guard) => work.quiet(inner, guard),
     past: () => arena.journal.past(step.kind, work.run),
   };
 }
@@ -290,9 +290,12 @@ export function retiredAll(work: Work, rows: readonly StepRow[]): readonly { rea
  * taken back what a rollback kept. Whether one is missing wrongly is for canCleanup to say.
  */
 export async function retiredNow(work: Work, rows: readonly StepRow[]): Promise<readonly { readonly row: StepRow; readonly relation: Relation }[]> {
-  const all = retiredAll(work, rows);
-  const there = await Promise.all(all.map(async ({ row, relation }) => (await tableFacts(arenaOf(work, row).reader, [relation]))[0] ?? null));
-  return all.filter((_entry, i) => there[i] !== null);
+  const there: { readonly row: StepRow; readonly relation: Relation }[] = [];
+  for (const entry of retiredAll(work, rows)) {
+    const [facts] = await tableFacts(arenaOf(work, entry.row).reader, [entry.relation]);
+    if (facts !== null && facts !== undefined) there.push(entry);
+  }
+  return there;
 }
 
 export async function canCleanupAll(work: Work, rows: readonly StepRow[]): Promise<readonly Finding[]> {
