@@ -36,7 +36,6 @@ const files = (dir) =>
     : [];
 
 step('sql', ['scripts/build-sql.mjs']);
-rmSync(join(root, 'lib'), { recursive: true, force: true });
 step('compile', [installed('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
 for (const script of ['scripts/build-plan-schema.mjs', 'scripts/build-docs.mjs', 'scripts/build-workflows.mjs'])
   step(script, checking ? [script, '--check'] : [script]);
