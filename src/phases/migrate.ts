@@ -67,7 +67,7 @@ export const migrate: Phase = {
       allow: cx.settings.allow,
       maxLockMs: cx.settings.maxLockMs ?? plan.maxLockMs,
       workingDirectory,
-      quiet: (inner) => inner(underMaintenance),
+      quiet: (inner, guard) => inner(underMaintenance && guard !== 'clone-only'),
     });
     refuseIfBlocked(accept(plan.findings, cx.settings.allow));
     const steps: readonly StepOfRun[] = plan.steps.map((s) => ({ id: s.id, kind: s.kind, database: s.on, spec: s.spec, at: s.at }));

@@ -45,7 +45,7 @@ export const rollback: Phase = {
       allow: new Set([...cx.settings.allow, ...row.allow]),
       maxLockMs: cx.settings.maxLockMs ?? row.maxLockMs,
       workingDirectory: cwd,
-      quiet: (inner) => inner(underMaintenance),
+      quiet: (inner, guard) => inner(underMaintenance && guard !== 'clone-only'),
     });
     const rows = await rowsOf(locked, id);
     const obstacles = await canUndoAll(work, rows);

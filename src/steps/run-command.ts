@@ -85,5 +85,5 @@ export async function guardedCommand(
     const after = await countAtOnce(cx);
     stopAtLoss(cx, judge(before, after, options.rules ?? {}, cx.plan, options.mayLose), false);
     return { before, after };
-  });
+  }, options.guard);
 }

@@ -133,8 +133,8 @@ export interface StepContext extends ReadContext {
   readonly exec: Exec;
   /** directory for `command` and `drizzle` */
   readonly workingDirectory: string;
-  /** Runs `work` while, if possible, nobody else writes (synthetic writers paused on a clone; maintenance on). `exclusive` says whether that holds. */
-  quiet<T>(work: (exclusive: boolean) => Promise<T>): Promise<T>;
+  /** Runs `work` while, if possible, nobody else writes (synthetic writers paused on a clone; maintenance on). `exclusive` says whether that holds; under `guard: clone-only` it never does on a target, maintenance or not. */
+  quiet<T>(work: (exclusive: boolean) => Promise<T>, guard?: 'clone-only'): Promise<T>;
   /** until when the run keeps what it retires, for the comments on our schemas; absent when nobody knows yet */
   readonly keepUntil?: Date;
   /** receipts of earlier, undone runs of the same kind in this database, newest first */
