@@ -91,7 +91,6 @@ export const findingCodes = {
   'key-unreadable': 'The application changed key columns, so some of its writes could not be followed; a rollback is blocked.',
   'reverse-conflict': 'The application used a key that a set-aside row has; a rollback keeps the new row.',
   'not-convertible-back': 'Rows written since the swap cannot be converted back to the old types; a rollback is blocked.',
-  'retired-table-used': 'Something other than Lossless depends on a retired table or reads it.',
   // proof and backup (src/proof, src/backup, src/phases/backup.ts, src/phases/clone.ts)
   'table-not-readable': 'The role may not read a table whose rows must be counted or backed up.',
   'row-security-hides-rows': 'Row level security would hide rows from the role, so counts and backups would silently be incomplete.',

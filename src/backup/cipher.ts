@@ -104,7 +104,7 @@ export async function encryptFile(source: NodeJS.ReadableStream, path: string, l
   let plainBytes = 0;
   const nonce = randomBytes(nonceSize);
   const key = payloadKey(fileKey, nonce);
-  async function* encrypted(from: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  async function* encrypted(from: AsyncIterable<Buffer | string>): AsyncGenerator<Buffer> {
     const emit = (part: Buffer): Buffer => {
       hash.update(part);
       bytes += part.length;
@@ -112,7 +112,7 @@ export async function encryptFile(source: NodeJS.ReadableStream, path: string, l
     };
     yield emit(Buffer.concat([header, nonce]));
     let counter = 0;
-    for await (const [chunk, last] of chunked(from, chunkSize)) {
+    for await (const [chunk, last] of chunked(from as AsyncIterable<Buffer>, chunkSize)) {
       plainBytes += chunk.length;
       const cipher = createCipheriv('chacha20-poly1305', key, chunkNonce(counter, last), { authTagLength: tagSize });
       counter += 1;

@@ -12,7 +12,8 @@ afterAll(() => rmSync(dir, { recursive: true }));
 let made = 0;
 const path = (): string => join(dir, `f${String((made += 1))}`);
 const bytes = (size: number): Buffer => Buffer.from(Array.from({ length: size }, (_v, i) => (i * 31 + (i >> 8)) & 255));
-const pieces = (data: Buffer, size: number): Readable => Readable.from(Array.from({ length: Math.ceil(data.length / size) }, (_v, i) => data.subarray(i * size, (i + 1) * size)));
+const pieces = (data: Buffer, size: number): Readable =>
+  Readable.from(Array.from({ length: Math.ceil(data.length / size) }, (_v, i) => data.subarray(i * size, (i + 1) * size)));
 const identity = await generateX25519Identity();
 const recipient = await identityToRecipient(identity);
 const lock = { kind: 'x25519', recipients: [recipient] } as const;
@@ -57,7 +58,9 @@ describe('a backup file', () => {
   test('is not opened by another key', async () => {
     const file = path();
     await encryptFile(pieces(bytes(100), 10), file, lock);
-    await expect(decryptFile(file, path(), { kind: 'identity', identities: [await generateX25519Identity()] })).rejects.toMatchObject({ findings: [{ code: 'backup-unreadable', severity: 'block' }] });
+    await expect(decryptFile(file, path(), { kind: 'identity', identities: [await generateX25519Identity()] })).rejects.toMatchObject({
+      findings: [{ code: 'backup-unreadable', severity: 'block' }],
+    });
   });
 
   test('that was cut anywhere or changed in any part is refused and leaves nothing behind', async () => {
@@ -73,23 +76,34 @@ describe('a backup file', () => {
       ['one byte short', whole.subarray(0, whole.length - 1)],
       ['one byte more', Buffer.concat([whole, Buffer.from([0])])],
       ['another chunk', Buffer.concat([whole, whole.subarray(whole.length - 65552)])],
-      ...[30, 100, 210, 40000, 70000, whole.length - 3].map((at): [string, Buffer] => [`byte ${String(at)} changed`, Buffer.from(whole.map((b, i) => (i === at ? b ^ 1 : b)))]),
+      ...[30, 100, 210, 40000, 70000, whole.length - 3].map((at): [string, Buffer] => [
+        `byte ${String(at)} changed`,
+        Buffer.from(whole.map((b, i) => (i === at ? b ^ 1 : b))),
+      ]),
     ];
     for (const [name, data] of damage) {
       const bad = path();
       writeFileSync(bad, data);
-      await expect([name, await decryptFile(bad, path(), key).then(() => 'read', (e: { findings?: { code: string }[] }) => e.findings?.[0]?.code)]).toEqual([name, 'backup-unreadable']);
+      await expect([
+        name,
+        await decryptFile(bad, path(), key).then(
+          () => 'read',
+          (e: { findings?: { code: string }[] }) => e.findings?.[0]?.code,
+        ),
+      ]).toEqual([name, 'backup-unreadable']);
     }
     expect(readdirSync(dir).length).toBe(before + damage.length);
   });
 
   test('whose source fails leaves neither the file nor a part of it', async () => {
     const before = readdirSync(dir);
-    const failing = Readable.from((async function* () {
-      yield bytes(100000);
-      await Promise.resolve();
-      throw new Error('pg_dump died');
-    })());
+    const failing = Readable.from(
+      (async function* () {
+        yield bytes(100000);
+        await Promise.resolve();
+        throw new Error('pg_dump died');
+      })(),
+    );
     await expect(encryptFile(failing, path(), lock)).rejects.toThrow('pg_dump died');
     expect(readdirSync(dir)).toEqual(before);
   });
@@ -101,7 +115,10 @@ describe('keys', () => {
     expect(() => lockOf({ 'backup-recipient': 'age1nonsense', 'backup-passphrase': '' })).toThrow(/is not an age public key/);
     expect(() => lockOf({ 'backup-recipient': recipient, 'backup-passphrase': 'x'.repeat(20) })).toThrow(/both set/);
     expect(() => lockOf({ 'backup-recipient': '', 'backup-passphrase': 'short' })).toThrow(/shorter than 12/);
-    expect(lockOf({ 'backup-recipient': ` ${recipient},${recipient}`, 'backup-passphrase': '' })).toEqual({ kind: 'x25519', recipients: [recipient, recipient] });
+    expect(lockOf({ 'backup-recipient': ` ${recipient},${recipient}`, 'backup-passphrase': '' })).toEqual({
+      kind: 'x25519',
+      recipients: [recipient, recipient],
+    });
   });
 
   test('a key file of age-keygen may be pasted whole', () => {
