@@ -55,7 +55,10 @@ export function materialize(folder: string, scratch: string, run: RunId, files: 
   } catch {
     // the checkout is not here: rollback and watch need neither the plan file nor an artifact
   }
-  const root = join(scratch, `files-${run}`);
+  // paths that climb out of the plan's folder (../scripts/x) must not climb out of scratch
+  const climbs = Math.max(0, ...[...files.keys()].map((path) => path.split('/').filter((part) => part === '..').length));
+  const root = join(scratch, `files-${run}`, ...Array.from({ length: climbs }, () => 'in'));
+  mkdirSync(root, { recursive: true });
   for (const [path, bytes] of files) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), bytes, { mode: 0o700 });
