@@ -1,0 +1,2 @@
+-- exact number of rows; ACCESS SHARE
+SELECT count(*) AS rows FROM ONLY :"table"

@@ -1,0 +1,2 @@
+-- empties one of our own tables; ACCESS EXCLUSIVE on it
+TRUNCATE :"table"

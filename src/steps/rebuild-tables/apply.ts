@@ -1,0 +1,174 @@
+import { UserError } from '../../errors.js';
+import { blocking, note } from '../../finding.js';
+import { createCapture, installCapture } from '../../online/capture.js';
+import { drainUntil } from '../../online/drain.js';
+import { createGuardAndFence, openTransactions, restGuard } from '../../online/guard.js';
+import { forgetSwap, giveUp, readSwap } from '../../online/swap-state.js';
+import { display, inControl } from '../../names.js';
+import type { ReceiptSlot, StepContext } from '../step.js';
+import { createForwardDrain, createJudges, createReverseDrain } from './carry.js';
+import { buildIndexes, copyAll, dedupe } from './copy.js';
+import { forwardCapture, forwardDrain, reverseCapture, type Group, type Rebuilt, type Source } from './design.js';
+import { foundDone } from './done.js';
+import { countOrphans } from './orphans.js';
+import { refusals } from './preflight.js';
+import { compare, faultsOf } from './proof.js';
+import { readGroup } from './read.js';
+import { beforeSwap, type RebuildReceipt } from './receipt.js';
+import { removeFunctions, removeLogs, removeSchemas, removeTables, removeTriggers } from './removal.js';
+import { approvedFor, refuseSurplus, settle } from './settle.js';
+import { createSchemas, createShadow, finishShadow } from './shadow.js';
+import { writtenNames, type RebuildSpec } from './spec.js';
+import { fingerprint, swap } from './swap.js';
+
+const empty: Group = { tables: [], keys: [] };
+
+/** The whole way: capture, copy, index, drain, prove, swap, settle. After an interruption before the swap it starts over; after the swap it goes on. */
+export async function apply(cx: StepContext, spec: RebuildSpec, slot: ReceiptSlot<RebuildReceipt>): Promise<void> {
+  const last = slot.last;
+  if (last !== null && ['nothing', 'validated'].includes(last.state)) return;
+  if (last !== null) {
+    const row = await decide(cx);
+    if (row === 'swapped') {
+      await afterSwap(cx, last, slot);
+      return;
+    }
+    await abort(cx, last.group);
+  }
+  const reading = await readGroup(cx.db, cx.run, cx.plan, spec);
+  const blank = { group: empty, before: [], prints: [], straddling: [], swappedAt: null };
+  if (foundDone(reading)) {
+    await slot.save({ ...blank, state: 'nothing' });
+    cx.report({ type: 'found', finding: note('already-done', `${writtenNames(spec).join(', ')}: everything the plan asks for is there`, { step: cx.stepId }) });
+    return;
+  }
+  const stop = blocking(await refusals(cx, reading))[0];
+  if (stop !== undefined) throw new UserError(stop.message, stop.hint === undefined ? {} : { hint: stop.hint });
+  const { group, sources } = reading;
+  const ready = await build(cx, group, sources, slot);
+  const row = await swap(cx, group, 'forward', ready.prints, sources);
+  await afterSwap(cx, { ...ready, state: 'swapped', swappedAt: row.at }, slot);
+}
+
+/** Whether the forward swap happened. If not, it cannot happen any more: a message still under way on the server would fail. */
+async function decide(cx: StepContext): Promise<'swapped' | 'not swapped'> {
+  await cx.db.change('online/control-schema');
+  return (await giveUp(cx.db, cx.run, cx.stepId, 'forward'))?.state === 'swapped' ? 'swapped' : 'not swapped';
+}
+
+/** Everything up to the swap; writers are only ever stopped by the installation of the triggers. */
+async function build(cx: StepContext, group: Group, sources: readonly Source[], slot: ReceiptSlot<RebuildReceipt>): Promise<RebuildReceipt> {
+  const { db, run } = cx;
+  const before: number[] = [];
+  for (const t of group.tables) before.push((await db.one<{ rows: number }>('rebuild-tables/count', { names: { table: t.table } })).rows);
+  let receipt: RebuildReceipt = { state: 'capture', group, before, prints: [], straddling: [], swappedAt: null };
+  const reach = async (state: RebuildReceipt['state'], more: Partial<RebuildReceipt> = {}): Promise<void> => {
+    receipt = { ...receipt, ...more, state };
+    await slot.save(receipt);
+  };
+  await reach('capture');
+  await db.change('online/control-schema');
+  await createSchemas(db, run, group);
+  await each(group, sources, async (t, source) => {
+    await createShadow(db, t, source);
+    await createJudges(db, run, t);
+    await createCapture(db, forwardCapture(run, t, source.shape));
+    await createForwardDrain(db, run, t, source.shape);
+    await createCapture(db, reverseCapture(run, t));
+    await createGuardAndFence(db, run, t.oid);
+  });
+  const prints: string[] = [];
+  await each(group, sources, async (t, source) => {
+    await installCapture(db, forwardCapture(run, t, source.shape), cx.budget.maxLockMs);
+    prints.push(await fingerprint(db, t.table));
+  });
+  await reach('copying', { prints });
+  await copyAll(cx, group);
+  await reach('copied');
+  await dedupe(cx, group);
+  await reach('deduped');
+  await buildIndexes(cx, group, sources);
+  await each(group, sources, (t, source) => finishShadow(db, t, source));
+  await reach('indexed');
+  for (const t of group.tables) {
+    let carried = 0;
+    await drainUntil(db, forwardDrain(run, t), { until: 200, carried: (rows) => cx.report({ type: 'progress', step: cx.stepId, what: `carrying changes of ${display(t.table)}`, done: (carried += rows), of: null, unit: 'keys' }) });
+  }
+  await reach('syncing');
+  await proveBeforeSwap(cx, group);
+  await reach('ready');
+  return receipt;
+}
+
+const each = async (group: Group, sources: readonly Source[], work: (t: Rebuilt, source: Source) => Promise<void>): Promise<void> => {
+  for (const [i, t] of group.tables.entries()) {
+    const source = sources[i];
+    if (source !== undefined) await work(t, source);
+  }
+};
+
+/** Errors: UserError when the shadow is not the converted table, or when more rows would be set aside than were approved. */
+async function proveBeforeSwap(cx: StepContext, group: Group): Promise<void> {
+  for (const t of group.tables) {
+    await cx.db.change('rebuild-tables/analyze', { names: { table: t.shadow } });
+    const fault = faultsOf(await compare(cx.db, cx.run, t, 'forward'))[0];
+    if (fault !== undefined) throw new UserError(`the copy is not equal: ${fault.message}${fault.keys.length === 0 ? '' : `: ${fault.keys.join(', ')}`}`, { hint: 'Nothing was replaced. Run again; if it happens twice, report it.' });
+  }
+  await refuseSurplus(cx.db, cx, group);
+  for (const o of await countOrphans(cx.db, group, { kind: 'shadow' })) {
+    const limit = approvedFor(cx, o.table, o.key);
+    if (o.rows > limit)
+      throw new UserError(`${String(o.rows)} rows of ${display(o.table.table)} have no parent for ${o.key}; ${String(limit)} were approved: ${o.keys.join(', ')}`, { hint: 'Nothing was replaced. Correct those rows, or rehearse and approve the new number.' });
+  }
+}
+
+/** From the swap to the end: the reverse drain, settling, validation, and the guard's rest. Goes on wherever it was interrupted. */
+async function afterSwap(cx: StepContext, from: RebuildReceipt, slot: ReceiptSlot<RebuildReceipt>): Promise<void> {
+  const { db, run } = cx;
+  const group = from.group;
+  const swappedAt = from.swappedAt ?? (await readSwap(db, run, cx.stepId, 'forward'))?.at ?? null;
+  let receipt: RebuildReceipt = { ...from, state: 'swapped', swappedAt, straddling: from.straddling.length > 0 ? from.straddling : await openTransactions(db) };
+  await slot.save(receipt);
+  for (const t of group.tables) await createReverseDrain(db, run, t);
+  await settle(cx, group);
+  receipt = { ...receipt, state: 'settled' };
+  await slot.save(receipt);
+  for (const k of group.keys.filter((x) => x.after.validated)) await db.change('rebuild-tables/validate', { names: { child: k.child, name: k.name } });
+  const prints: string[] = [];
+  for (const t of group.tables) prints.push(await fingerprint(db, t.table));
+  await waitForStraddlers(cx, group, receipt.straddling, 2000);
+  if (cx.plan.recycleConnections && swappedAt !== null) {
+    const { ended } = await db.one<{ ended: number }>('rebuild-tables/recycle', { values: [swappedAt] });
+    cx.report({ type: 'said', text: `${String(ended)} idle connections from before the swap were ended` });
+  }
+  await slot.save({ ...receipt, state: 'validated', prints });
+}
+
+/** Waits at most `patienceMs` for the transactions that were open at the swap, then lets the guard rest. Returns whether it rests. */
+export async function waitForStraddlers(cx: StepContext, group: Group, straddling: readonly string[], patienceMs: number): Promise<boolean> {
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    const open = await restGuard(cx.db, cx.run, group.tables.map((t) => t.oid), straddling);
+    if (open.length === 0) return true;
+    if (Date.now() > until) return false;
+    await cx.clock.sleep(100, cx.signal);
+  }
+}
+
+/** Back to before the step when no swap happened: from the receipt's names alone, whatever exists of them. */
+export async function abort(cx: StepContext, group: Group): Promise<void> {
+  const { db, run } = cx;
+  for (const t of group.tables) {
+    await removeTriggers(db, run, t);
+    await removeFunctions(db, run, t);
+    await removeLogs(db, run, t);
+    await db.change('rebuild-tables/drop-table', { names: { table: inControl('quarantine', run, t.oid) } });
+  }
+  await removeTables(db, group, ['shadow']);
+  await removeSchemas(db, run, group);
+  await forgetSwap(db, run, cx.stepId);
+}
+
+/** Whether the receipt alone proves that no swap can have happened. */
+export const neverSent = (receipt: RebuildReceipt): boolean => beforeSwap(receipt.state);
+export { decide };
