@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { build } from '../../../examples/bazaar-vid/fixture.mjs';
 import { execWith } from '../../../src/host/exec.js';
 import { drizzle } from '../../../src/steps/drizzle.js';
 import type { StepContext } from '../../../src/steps/step.js';
@@ -408,6 +409,37 @@ describe('drizzle', () => {
     await query('ALTER TABLE drizzle.__drizzle_migrations DROP COLUMN name');
     expect(blocks((await drizzle.preflight(cx, ours)).findings)).toContain('drizzle-needs-command');
     await done();
+  });
+
+  test('the scenario’s migration is carried by the scenario’s own command', async () => {
+    const url = await cluster.create('bazaar');
+    await build(url, 'production');
+    const example = resolve('examples/bazaar-vid');
+    const names = readdirSync(join(example, 'drizzle'), { recursive: true, withFileTypes: true })
+      .filter((e) => e.isFile())
+      .map((e) => relative(example, join(e.parentPath, e.name)));
+    const files = filesOf(Object.fromEntries(['package.json', ...names].map((name) => [name, readFileSync(join(example, name), 'utf8')])));
+    const made = await stepContext(url);
+    const cx = {
+      ...made.cx,
+      files,
+      exec: execWith((text) => text),
+      workingDirectory: example,
+      quiet: <T>(work: (exclusive: boolean) => Promise<T>) => work(true),
+    };
+    const spec = {
+      migrations: 'drizzle',
+      command: 'npm run --silent db:migrate',
+      creates: ['bazaar-vid_promo_codes', 'bazaar-vid_promo_code_usage', 'bazaar-vid_paywall_events', 'bazaar-vid_paywall_analytics'],
+    };
+    expect((await drizzle.preflight(cx, spec)).findings).toEqual([]);
+    const slot = new MemorySlot<Receipt>();
+    await drizzle.apply(cx, spec, slot);
+    expect((await drizzle.verify(cx, spec, slot.last!)).checks.map((c) => c.verdict)).toEqual(['pass', 'pass', 'pass', 'pass', 'pass']);
+    await drizzle.undo(cx, spec, slot.last, slot);
+    await drizzle.apply(cx, spec, new MemorySlot<Receipt>());
+    expect((await drizzle.verify(cx, spec, slot.last!)).checks.map((c) => c.verdict)).toEqual(['pass', 'pass', 'pass', 'pass', 'pass']);
+    await made.close();
   });
 
   test('nothing pending is a fine result, said aloud', async () => {
