@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { statSync } from 'node:fs';
 import { Aborted, FaultsFound, toFailure, UserError, type Failure } from './errors.js';
 import { block } from './finding.js';
@@ -31,6 +32,8 @@ export async function run(host: Host, phaseName: string): Promise<RunResult> {
   };
   const ours = new AbortController();
   const signal = AbortSignal.any([host.signal, ours.signal]);
+  // Every session and child listens; their number is bounded by the work, and Node would warn from ten on.
+  setMaxListeners(0, signal);
   const sessions: (() => Promise<void>)[] = [];
   let plan: Plan | null = null;
   let result: PhaseResult;

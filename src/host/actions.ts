@@ -189,13 +189,13 @@ function annotate(findings: readonly Finding[]): void {
   const left: Record<'error' | 'warning' | 'notice', number> = { ...MAX_ANNOTATIONS };
   for (const finding of [...findings].sort((a, b) => order[a.severity] - order[b.severity])) {
     const kind = level[finding.severity];
-    const words = harmless(findingText(finding));
     if (left[kind] === 0) {
-      core.info(words);
+      core.info(harmless(findingText(finding)));
       continue;
     }
     left[kind] -= 1;
-    const at = finding.at;
+    const { at, ...rest } = finding;
+    const words = harmless(findingText(rest));
     core[kind](words, {
       title: finding.code,
       ...(at === undefined

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Aborted } from '../errors.js';
 
 /** The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s more it kills (PLATFORM A27); a closed terminal or a `run:` step sends SIGHUP. */
@@ -10,6 +11,7 @@ const GRACE_MS = 7000;
  */
 export function cancellation(exitCode: number, onCancel: (name: string) => void): AbortSignal {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
   for (const name of CANCELLING) {
     process.on(name, () => {
       if (controller.signal.aborted) {
