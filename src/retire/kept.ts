@@ -71,6 +71,11 @@ export async function canReturn(db: ReadDb, moves: readonly Moved[]): Promise<re
 
 /** Seconds that a session may take to report scans made before the retirement (pgstat's idle flush is 10 s). */
 const statisticsLagMs = 60_000;
+/**
+ * Before PostgreSQL 16 the statistics do not say when a table was read last, so what sessions report late cannot be told from use since: the state
+ * before, the preflight and the proof under the lock read it, and so may a reader of the application at that moment. Whoever uses a table reads it oftener.
+ */
+const lateScans = 4;
 
 /**
  * Block findings: dependents outside our schemas, and scans since the retirement that the statistics know (DECISIONS 35; our own
@@ -91,7 +96,7 @@ export async function inUse(
   for (const use of await useOf(cx.db, oids)) {
     const since = use.scans - (done?.scans[String(use.oid)] ?? 0);
     const recent = use.last === null || done === null || Date.parse(use.last) > Date.parse(done.at) + statisticsLagMs;
-    if (since > 0 && recent) {
+    if (since > (use.last === null ? lateScans : 0) && recent) {
       findings.push(
         block('retired-in-use', `${nameOf(use.oid)} was read ${String(since)} times since it was retired${use.last === null ? '' : `, last at ${use.last}`}`, {
           object: nameOf(use.oid),
