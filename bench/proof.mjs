@@ -35,7 +35,8 @@ async function checksum(server, database) {
   try {
     for (let i = 0; i <= rounds; i += 1) {
       const sum = await timed(() => db.transaction((tx) => contents(tx, [exportsTable]), { isolation: 'repeatable read', readOnly: true }));
-      const count = await timed(() => server.query(database, 'SELECT count(*) FROM app.exports'));
+      // an index-only scan of some narrow index would not read the table at all
+      const count = await timed(() => server.query(database, 'SET enable_indexonlyscan = off; SELECT count(*) FROM app.exports'));
       if (i > 0) {
         sums.push(sum);
         counts.push(count);
@@ -60,19 +61,21 @@ try {
     const name = await server.clone();
     const run = await rebuild(server.url(name));
     await run.apply();
-    ratios.push(run.msOf('verify') / run.msOf('copy'));
-    copies.push(run.msOf('copy'));
-    proofs.push(run.msOf('verify'));
+    const copied = run.msOf('rebuild-tables/copy-chunk');
+    const proved = run.msOf('rebuild-tables/compare') / run.timesOf('rebuild-tables/compare');
+    ratios.push((proved * run.tables) / copied);
+    copies.push(copied);
+    proofs.push(proved * run.tables);
     await run.close();
     await server.drop(name);
   }
   conclude(
     'bench/proof',
     [
-      bar('checksum of a table / count(*), each with one parallel worker', sum / count, { atMost: 4 }),
+      bar('checksum of a table / count(*) of its heap, each with one parallel worker', sum / count, { atMost: 4 }),
       bar('whole-group proof of convert(old) = new / copy', median(ratios), { atMost: 0.6 }),
       bar('checksum of app.exports', sum, { unit: 'ms' }),
-      bar('count(*) of app.exports', count, { unit: 'ms' }),
+      bar('count(*) of app.exports, reading the table', count, { unit: 'ms' }),
       bar('copy of the group', median(copies), { unit: 'ms' }),
       bar('proof of the group', median(proofs), { unit: 'ms' }),
     ],

@@ -53,7 +53,7 @@ function covered(intervals) {
 
 /**
  * One run of the step on a database. `apply`, `tend` (one watch: carries what was written since back to the retired side) and `undo` are the step's;
- * `msOf(names)` says how long any of the statements ran; `longestLockMs` what the step itself reported.
+ * `msOf(name)` says how long at least one statement of that file under sql/ ran, `timesOf(name)` how many did; `longestLockMs` what the step itself reported.
  */
 export async function rebuild(url, { workers = 2 } = {}) {
   const abort = new AbortController();
@@ -92,6 +92,7 @@ export async function rebuild(url, { workers = 2 } = {}) {
     past: () => Promise.resolve([]),
   };
   const parsed = rebuildTables.schema.parse(spec);
+  const named = (name) => statements.filter((s) => s.name === name);
   return {
     async apply() {
       const { findings } = await rebuildTables.preflight(cx, parsed);
@@ -102,9 +103,9 @@ export async function rebuild(url, { workers = 2 } = {}) {
     tend: () => rebuildTables.watch(cx, parsed, slot.last),
     undo: () => rebuildTables.undo(cx, parsed, slot.last),
     longestLockMs: () => Math.max(0, ...locks),
-    msOf: (names) => covered(statements.filter((s) => names.test(s.name)).map((s) => [s.from, s.to])),
-    statements: () =>
-      [...new Set(statements.map((s) => s.name))].map((name) => [name, covered(statements.filter((s) => s.name === name).map((s) => [s.from, s.to]))]),
+    tables: Object.keys(spec).length,
+    msOf: (name) => covered(named(name).map((s) => [s.from, s.to])),
+    timesOf: (name) => named(name).length,
     async close() {
       abort.abort();
       await close();

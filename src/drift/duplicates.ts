@@ -1,5 +1,5 @@
 import type { Relation } from '../names.js';
-import { bareWords, sameWords, singular, withoutCopyMarks, words } from './words.js';
+import { bareWords, grouped, nameKey, singular, withoutCopyMarks, words } from './words.js';
 import { columnOf, familyOf, type Shape } from './shape.js';
 
 /** Two tables of one database that look like the same thing twice. A guess: a person decides. */
@@ -45,12 +45,13 @@ export function duplicates(shapes: readonly Shape[], prefix: readonly string[]):
     return { shape, prefixed: bare.length < words(shape.table.name).length, ...withoutCopyMarks(bare) };
   });
   const found: Duplicate[] = [];
-  for (const [i, a] of named.entries()) {
-    for (const b of named.slice(i + 1)) {
-      if (a.shape.table.schema !== b.shape.table.schema || !sameWords(a.rest, b.rest)) continue;
-      const aIsSuperfluous = a.marked !== b.marked ? a.marked : a.prefixed !== b.prefixed ? !a.prefixed : a.shape.columns.length < b.shape.columns.length;
-      const duplicate = compare(aIsSuperfluous ? a.shape : b.shape, aIsSuperfluous ? b.shape : a.shape);
-      if (duplicate.similarity >= minSimilarity) found.push(duplicate);
+  for (const alike of grouped(named, (n) => JSON.stringify([n.shape.table.schema, nameKey(n.rest)])).values()) {
+    for (const [i, a] of alike.entries()) {
+      for (const b of alike.slice(i + 1)) {
+        const aIsSuperfluous = a.marked !== b.marked ? a.marked : a.prefixed !== b.prefixed ? !a.prefixed : a.shape.columns.length < b.shape.columns.length;
+        const duplicate = compare(aIsSuperfluous ? a.shape : b.shape, aIsSuperfluous ? b.shape : a.shape);
+        if (duplicate.similarity >= minSimilarity) found.push(duplicate);
+      }
     }
   }
   return found;

@@ -1,7 +1,7 @@
-import type { Relation } from '../names.js';
+import { display, type Relation } from '../names.js';
 import { isSame } from './duplicates.js';
 import { columnOf, couldRefer, familyOf, type Shape } from './shape.js';
-import { bareWords, sameWords, words } from './words.js';
+import { bareWords, grouped, nameKey, words } from './words.js';
 
 /** A column that names rows of another table. */
 export interface Reference {
@@ -24,10 +24,12 @@ export interface Reference {
  * single-column key of the one table whose name without the project's prefix is `export` or `exports`. A name that fits two tables implies nothing.
  */
 export function references(shapes: readonly Shape[], others: readonly Shape[], prefix: readonly string[]): readonly Reference[] {
-  const find = (relation: Relation): Shape | undefined => shapes.find((s) => isSame(s.table, relation));
+  const byName = new Map(shapes.map((s) => [display(s.table), s]));
+  const find = (relation: Relation): Shape | undefined => byName.get(display(relation));
   const found: Reference[] = [];
-  const known = (table: Relation, columns: readonly string[]): boolean =>
-    found.some((r) => isSame(r.table, table) && r.columns.join('\0') === columns.join('\0'));
+  const taken = new Set<string>();
+  const id = (table: Relation, columns: readonly string[]): string => JSON.stringify([table.schema, table.name, ...columns]);
+  const known = (table: Relation, columns: readonly string[]): boolean => taken.has(id(table, columns));
   const add = (
     shape: Shape,
     columns: readonly string[],
@@ -37,6 +39,7 @@ export function references(shapes: readonly Shape[], others: readonly Shape[], p
   ): void => {
     const types = columns.map((name, i) => [columnOf(shape, name)?.type, columnOf(parent, parentColumns[i] ?? '')?.type] as const);
     if (types.some(([child, key]) => child === undefined || key === undefined)) return;
+    taken.add(id(shape.table, columns));
     found.push({
       table: shape.table,
       columns,
@@ -61,13 +64,15 @@ export function references(shapes: readonly Shape[], others: readonly Shape[], p
       add(shape, key.columns, parent, key.toColumns, { by: 'elsewhere', name: key.name, onDelete: key.onDelete, onUpdate: key.onUpdate });
     }
   }
+  const parents = grouped(
+    shapes.filter((s) => s.primaryKey.length === 1),
+    (s) => nameKey(bareWords(s.table.name, prefix)),
+  );
   for (const shape of shapes) {
     for (const column of shape.columns) {
       const stem = words(column.name);
       if (stem.length < 2 || stem.at(-1) !== 'id' || known(shape.table, [column.name])) continue;
-      const candidates = shapes.filter(
-        (s) => s.table.schema === shape.table.schema && s.primaryKey.length === 1 && sameWords(bareWords(s.table.name, prefix), stem.slice(0, -1)),
-      );
+      const candidates = (parents.get(nameKey(stem.slice(0, -1))) ?? []).filter((s) => s.table.schema === shape.table.schema);
       // with a duplicate beside it (users and app_users) the prefixed one is the project's own
       const own = candidates.filter((s) => words(s.table.name).length > stem.length - 1);
       const parent = candidates.length === 1 ? candidates[0] : own.length === 1 ? own[0] : undefined;

@@ -1,5 +1,6 @@
 import type { Relation } from '../names.js';
 import type { SchemaImage, SchemaObject } from '../proof/fingerprint.js';
+import { grouped } from './words.js';
 import { readForeignKey, readIndex, readKey } from './definitions.js';
 
 /** The part of a table's definition that guesses are made from. */
@@ -69,15 +70,11 @@ export function couldRefer(child: string, parent: string): boolean {
 
 /** The tables of an image (not partitions, not foreign tables, not views) with their columns and keys. */
 export function shapesOf(image: SchemaImage): readonly Shape[] {
-  const of = (kind: SchemaObject['kind']): Map<string, SchemaObject[]> => {
-    const map = new Map<string, SchemaObject[]>();
-    for (const o of image.objects) {
-      if (o.kind !== kind || o.parent === null) continue;
-      const id = `${o.schema}.${o.parent}`;
-      map.set(id, [...(map.get(id) ?? []), o]);
-    }
-    return map;
-  };
+  const of = (kind: SchemaObject['kind']): ReadonlyMap<string, readonly SchemaObject[]> =>
+    grouped(
+      image.objects.filter((o) => o.kind === kind && o.parent !== null),
+      (o) => `${o.schema}.${o.parent ?? ''}`,
+    );
   const [columns, constraints, indexes] = [of('column'), of('constraint'), of('index')];
   const tables = image.objects.filter((o) => o.kind === 'table' && o.facts['kind'] !== 'foreign table' && o.facts['partition-bound'] === undefined);
   return tables.map((t): Shape => {

@@ -19,8 +19,8 @@ export const singular = (word: string): string => {
   return word.length > 3 && word.endsWith('s') ? word.slice(0, -1) : word;
 };
 
-export const sameWords = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((word, i) => word === b[i] || singular(word) === singular(b[i] ?? ''));
+/** Equal for names that are the same but for spelling and number: `userCredits`, `user_credit`. */
+export const nameKey = (list: readonly string[]): string => list.map(singular).join(' ');
 
 const startsWith = (list: readonly string[], start: readonly string[]): boolean => start.length <= list.length && start.every((word, i) => word === list[i]);
 
@@ -56,4 +56,15 @@ export function withoutCopyMarks(list: readonly string[]): { readonly rest: read
   let end = list.length;
   while (end > 1 && copyMarks.test(list[end - 1] ?? '')) end -= 1;
   return { rest: list.slice(0, end), marked: end < list.length };
+}
+
+/** Items by a key, in order of appearance. */
+export function grouped<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
 }
