@@ -60,7 +60,7 @@ const context = (inputs: Partial<Inputs>, options: Parameters<typeof phaseContex
 const refusal = async (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'passed',
-    (e: { findings?: { code: string }[]; message: string }) => e.findings?.[0]?.code ?? `threw ${e.message}`,
+    (e: unknown) => (e as { findings?: { code: string }[] }).findings?.[0]?.code ?? `threw ${(e as Error).message}`,
   );
 const manifestIn = (cx: TestContext): Manifest => JSON.parse(readFileSync(join(cx.storeDirectory, file(cx, '.manifest.json')), 'utf8')) as Manifest;
 const file = (cx: TestContext, ending: string): string => readdirSync(cx.storeDirectory).find((n) => n.endsWith(ending))!;
@@ -90,10 +90,10 @@ describe('backup', () => {
     await cluster.admin(`DROP ROLE IF EXISTS reader; CREATE ROLE reader; GRANT SELECT ON counted TO reader`, `backup_${String(made)}`);
     const writer = new pg.Client({ connectionString: url });
     await writer.connect();
-    let writing = true;
+    const writing = new AbortController();
     let written = 0;
     const writes = (async () => {
-      for (; writing; written += 1) {
+      for (; !writing.signal.aborted; written += 1) {
         await writer.query(`INSERT INTO "bazaar-vid_user" (id, status) VALUES ($1, 'active')`, [`new_${String(written)}`]);
         await writer.query(`DELETE FROM "bazaar-vid_user" WHERE id = $1`, [`user_${String(written)}`]);
         await writer.query(`UPDATE counted SET t = 'y' WHERE id = $1`, [written % 100]);
@@ -114,7 +114,7 @@ describe('backup', () => {
       },
     );
     const result = await backup.run(cx);
-    writing = false;
+    writing.abort();
     await writes;
     await writer.end();
     await cx.endJob();
@@ -329,7 +329,7 @@ describe('clone', () => {
 });
 
 /** a server that ended but was not yet reaped by init is a zombie, not alive */
-const alive = (pid: number): boolean => existsSync(`/proc/${String(pid)}/stat`) && !/\) Z /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'));
+const alive = (pid: number): boolean => existsSync(`/proc/${String(pid)}/stat`) && !readFileSync(`/proc/${String(pid)}/stat`, 'utf8').includes(') Z ');
 
 const phaseContextTarget = (cx: TestContext, url: string): NonNullable<TestContext['targets']['production']> =>
   phaseContext(cx.plan!, { 'production-url': url }).targets.production!;

@@ -84,13 +84,11 @@ describe('a backup file', () => {
     for (const [name, data] of damage) {
       const bad = path();
       writeFileSync(bad, data);
-      await expect([
-        name,
-        await decryptFile(bad, path(), key).then(
-          () => 'read',
-          (e: { findings?: { code: string }[] }) => e.findings?.[0]?.code,
-        ),
-      ]).toEqual([name, 'backup-unreadable']);
+      const code = await decryptFile(bad, path(), key).then(
+        () => 'read',
+        (e: unknown) => (e as { findings?: { code: string }[] }).findings?.[0]?.code,
+      );
+      expect([name, code]).toEqual([name, 'backup-unreadable']);
     }
     expect(readdirSync(dir).length).toBe(before + damage.length);
   });
