@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -29,6 +29,8 @@ const KEPT = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'PGBIN'] as const;
 /** Runs dist/index.js as the runner does: inputs, files for outputs, state and summary, a directory for temporary files; nothing else of our environment. */
 export async function actionStep(options: StepOptions): Promise<StepEnded> {
   const directory = mkdtempSync(join(tmpdir(), 'lossless-step-'));
+  // As on a runner: a private server, which is never root, must reach what lies below.
+  chmodSync(directory, 0o755);
   const file = (name: string): string => {
     writeFileSync(join(directory, name), '');
     return join(directory, name);
