@@ -130,8 +130,8 @@ export const command: Step<Spec, Receipt> = {
 
   async undo(cx, spec, receipt) {
     if (receipt === null) return;
-    if (spec.undo === 'none') {
-      cx.report({ type: 'found', finding: warn('undo-none', `the command ${spec.run} cannot be undone: its effect is kept`, { step: cx.stepId }) });
+    if (spec.undo === 'none' || (receipt.state === 'finished' && cx.allow.has(`keep-${cx.stepId}`))) {
+      cx.report({ type: 'found', finding: warn('undo-none', `the command ${spec.run} is not undone: its effect is kept`, { step: cx.stepId }) });
       return;
     }
     const back = spec.undo;

@@ -308,19 +308,14 @@ export const drizzle: Step<Spec, Receipt> = {
   },
 
   async canUndo(cx, spec, receipt) {
-    if (receipt.state === 'undone' || receipt.pending.length === 0) return [];
+    if (receipt.state === 'undone' || receipt.pending.length === 0 || isKept(cx, receipt)) return [];
     const ledger = await readLedger(cx.db, ledgerAt(spec));
     const ours = ledger.rows.filter((row) => receipt.pending.some((m) => m.hash === row.hash));
     const there = await thereOf(cx, receipt.creation, receipt.existed);
     if (ours.length === 0 && there.tables.length === 0 && there.others.length === 0) return [];
     if (receipt.creation.inexact !== null) {
-      return cx.allow.has(`keep-${cx.stepId}`)
-        ? []
-        : [
-            block('undo-none', `the migrations of ${spec.migrations} cannot be undone exactly: ${receipt.creation.inexact}`, {
-              hint: `Roll back with allow: keep-${cx.stepId} to keep their effect and undo the rest, or restore the backup.`,
-            }),
-          ];
+      const hint = `Roll back with allow: keep-${cx.stepId} to keep their effect and undo the rest, or restore the backup.`;
+      return [block('undo-none', `the migrations of ${spec.migrations} cannot be undone exactly: ${receipt.creation.inexact}`, { hint })];
     }
     return [...laterThan(ours, ledger.rows), ...(await usersOf(cx, there))];
   },
@@ -336,10 +331,10 @@ export const drizzle: Step<Spec, Receipt> = {
       await forgetMarker(cx.db, cx.run, cx.stepId, 'apply');
       return;
     }
-    if (receipt.creation.inexact !== null) {
+    if (receipt.creation.inexact !== null || isKept(cx, receipt)) {
       cx.report({
         type: 'found',
-        finding: warn('undo-none', `the migrations of ${spec.migrations} cannot be undone exactly: their effect is kept`, { step: cx.stepId }),
+        finding: warn('undo-none', `the migrations of ${spec.migrations} are not undone: their effect is kept`, { step: cx.stepId }),
       });
       return;
     }
@@ -352,13 +347,7 @@ export const drizzle: Step<Spec, Receipt> = {
     await setAside(cx, there, kept, { at: ledgerAt(spec), ids: ours.map((row) => row.id), drop: !receipt.hadLedger, dropSchema: !receipt.hadLedgerSchema });
   },
 
-  watch: async (cx, spec, receipt): Promise<Watched> => ({
-    findings: [],
-    drained: 0,
-    backlog: 0,
-    blocking: await drizzle.canUndo(cx, spec, receipt),
-    tables: [],
-  }),
+  watch: () => Promise.resolve(nothingToTend),
 
   async canCleanup(cx, _spec, receipt) {
     const kept = await marked<Kept>(cx.db, cx.run, cx.stepId, 'kept');
@@ -378,6 +367,11 @@ export const drizzle: Step<Spec, Receipt> = {
     await forgetMarker(cx.db, cx.run, cx.stepId, 'apply');
   },
 };
+
+const nothingToTend: Watched = { findings: [], drained: 0, backlog: 0, blocking: [], tables: [] };
+
+/** The user keeps a whole step's effect by name; a half-done one is undone all the same. */
+const isKept = (cx: ReadContext, receipt: Receipt): boolean => receipt.state === 'applied' && cx.allow.has(`keep-${cx.stepId}`);
 
 /** Rows that came after ours: their migrations may build upon what an undo takes away. */
 function laterThan(ours: readonly LedgerRow[], all: readonly LedgerRow[]): readonly Finding[] {

@@ -119,15 +119,20 @@ export interface Guarded {
  * author's outlives it. Errors: UserError (rolled back) when rows are missing; the author's own error with its place in the file.
  */
 export async function guarded(cx: StepContext, guard: Guarded): Promise<{ readonly before: Counts; readonly after: Counts }> {
-  return cx.db.session('command', (db) =>
+  let locked: readonly Relation[] = [];
+  let began = 0;
+  const counts = await cx.db.session('command', (db) =>
     db.transaction(
       async (tx) => {
         const before = await countRows(cx, tx, cx.plan);
         const { id } = await tx.one<{ id: string }>('row-guard/transaction');
         await tx.change('row-guard/author-path', { parts: { path: authorPath(cx) } });
+        began = Date.now();
         await guard.work(tx);
         await tx.change('row-guard/pin');
         if ((await tx.one<{ id: string }>('row-guard/transaction')).id !== id) throw new Bug('the transaction of the row guard was ended by the SQL inside it');
+        const heavy = await tx.rows<Relation>('row-guard/heavy-locks', { values: [guardedSchemas(cx.plan)] });
+        locked = heavy.filter((relation) => rowsOf(before, relation) !== null);
         const after = await countRows(cx, tx, cx.plan);
         stopAtLoss(cx, judge(before, after, guard.rules, cx.plan, guard.mayLose), true);
         await guard.seal(tx, before, after);
@@ -136,6 +141,9 @@ export async function guarded(cx: StepContext, guard: Guarded): Promise<{ readon
       { isolation: 'repeatable read' },
     ),
   );
+  // An upper bound: from the author's first statement, whichever took the lock, to the commit, with the second count in it.
+  if (locked.length > 0) cx.report({ type: 'lock-held', step: cx.stepId, object: locked.map(display).join(', '), ms: Date.now() - began });
+  return counts;
 }
 
 /** Tables that `rows` names and that do not exist: a misspelt name would guard nothing. */
