@@ -234,6 +234,23 @@ describe('sql', () => {
     await done();
   });
 
+  test('a lock that made writers wait is reported with its time; a table of its own is not', async () => {
+    const { cx, test: context, done } = await at({ 'a.sql': 'CREATE TABLE made (id int); ALTER TABLE posts ADD COLUMN note text' });
+    await sql.apply(cx, { file: 'a.sql', undo: 'none' }, new MemorySlot<Receipt>());
+    expect(context.events.flatMap((e) => (e.type === 'lock-held' ? [[e.object, e.ms > 0]] : []))).toEqual([['public.posts', true]]);
+    await done();
+  });
+
+  test('keep-<step-id> keeps a step that could be undone', async () => {
+    const { cx, value, done } = await at({ 'a.sql': 'INSERT INTO posts VALUES (101, 1)', 'b.sql': 'DELETE FROM posts WHERE id = 101' });
+    const spec = { file: 'a.sql', undo: 'b.sql' };
+    const slot = new MemorySlot<Receipt>();
+    await sql.apply(cx, spec, slot);
+    await sql.undo({ ...cx, allow: new Set(['keep-the-step']) }, spec, slot.last);
+    expect(await value('SELECT count(*)::int FROM posts')).toBe(101);
+    await done();
+  });
+
   test('undo: none blocks a rollback unless it is allowed by name', async () => {
     const { cx, value, done } = await at({ 'a.sql': `INSERT INTO posts VALUES (101, 1)` });
     const spec = { file: 'a.sql', undo: 'none' };
