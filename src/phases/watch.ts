@@ -137,10 +137,12 @@ async function watchRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
     });
     if (l.name === 'production') checks.push(...(await runQueries(reader, plan.watch.queries, plan.schemas)));
   }
-  if (plan.watch.health !== null) checks.push(await health(plan.watch.health, cx.signal));
+  const asked = plan.watch.health === null ? null : await health(plan.watch.health, cx.signal);
+  if (asked !== null) checks.push(asked);
   for (const check of checks.filter((c) => c.verdict !== 'pass')) {
+    const code = check === asked ? 'health-failed' : check.criterion === 'foreign-keys' ? 'key-left-unvalidated' : 'query-unexpected';
     findings.push(
-      block(check.criterion === 'application' ? 'health-failed' : 'query-unexpected', `${check.name}: expected ${check.expected}, found ${check.actual}`, {
+      block(code, `${check.name}: expected ${check.expected}, found ${check.actual}`, {
         object: check.name,
       }),
     );
