@@ -3,6 +3,7 @@ import type { Kinds } from '../plan/read.js';
 import { command, commandReading } from './command.js';
 import { drizzle, drizzleReading } from './drizzle.js';
 import { inspectTables } from './inspect-tables.js';
+import { rebuildTables } from './rebuild-tables/step.js';
 import { retireSchemas } from './retire-schemas.js';
 import { retireTables } from './retire-tables.js';
 import { sql, sqlReading } from './sql.js';
@@ -10,6 +11,7 @@ import type { AnyStep } from './step.js';
 
 /** The registry: the one place to add a kind of step. The key is the plan's key, the file's name and the folder of its SQL. */
 export const steps = {
+  'rebuild-tables': rebuildTables,
   'retire-tables': retireTables,
   'retire-schemas': retireSchemas,
   'inspect-tables': inspectTables,
