@@ -33,7 +33,7 @@ export function oldSchemaOf(run: RunId, schema: string): string {
 
 /** Tables and functions in the control schema that belong to one table (by its oid before the run) of one run. */
 export const inControl = (
-  kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict' | 'guard' | 'fence' | 'fits' | 'keyfits',
+  kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict' | 'guard' | 'fence' | 'fits' | 'keyfits' | 'merged' | 'stage' | 'leave',
   run: RunId,
   oid: number,
 ): Relation => ({

@@ -4,6 +4,7 @@ import { command, commandReading } from './command.js';
 import { drizzle, drizzleReading } from './drizzle.js';
 import { inspectTables } from './inspect-tables.js';
 import { rebuildTables } from './rebuild-tables/step.js';
+import { mergeTable } from './merge-table/step.js';
 import { retireSchemas } from './retire-schemas.js';
 import { retireTables } from './retire-tables.js';
 import { sql, sqlReading } from './sql.js';
@@ -12,6 +13,7 @@ import type { AnyStep } from './step.js';
 /** The registry: the one place to add a kind of step. The key is the plan's key, the file's name and the folder of its SQL. */
 export const steps = {
   'rebuild-tables': rebuildTables,
+  'merge-table': mergeTable,
   'retire-tables': retireTables,
   'retire-schemas': retireSchemas,
   'inspect-tables': inspectTables,

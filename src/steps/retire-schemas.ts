@@ -96,7 +96,6 @@ export const retireSchemas: Step<RetireSchemas, RetireSchemasReceipt> = {
 
   async preflight(cx, spec) {
     const findings: Finding[] = [];
-    const counts: Record<string, number> = {};
     const found: SchemaFacts[] = [];
     const user = cx.db.target.user;
     let proven = 0;
@@ -185,11 +184,12 @@ export const retireSchemas: Step<RetireSchemas, RetireSchemasReceipt> = {
         findings.push(
           block('table-cannot-move', `${object} has FORCE ROW LEVEL SECURITY, which hides rows from this role`, { object, hint: 'Use a role with BYPASSRLS.' }),
         );
-      if (t.kind === 'r' && t.owned && !t.hidden) counts[object] = await rowsIn(cx.db, t);
+      const rows = t.kind === 'r' && t.owned && !t.hidden ? await rowsIn(cx.db, t) : 0;
+      if (rows > 0) findings.push(note('rows-retired', `${object} is retired with its ${String(rows)} rows`, { object, count: rows }));
     }
     findings.push(...(await outsideUse(cx.db, oids)));
     findings.push(...parentFindings(await keysOut(cx.db, oids), user));
-    return { findings, counts, done: proven === spec.length };
+    return { findings, counts: {}, done: proven === spec.length };
   },
 
   async apply(cx, spec, receipt) {

@@ -1,0 +1,2 @@
+-- drops the function that takes merged rows out; locks nothing of the application
+DROP FUNCTION IF EXISTS :"function"(bigint)

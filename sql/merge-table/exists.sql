@@ -1,0 +1,2 @@
+-- whether a table of ours is there; locks nothing
+SELECT to_regclass(:'table') IS NOT NULL AS found
