@@ -198,6 +198,28 @@ describe('drizzle', () => {
     await done();
   });
 
+  test.each([
+    ['our runner', ours],
+    ['the command', team],
+  ])('with %s, kept tables come back and only what is newer is run', async (_name, spec) => {
+    const next = journal(['0000_baseline', at0, baseline], ['0001_promo', at1, promo], ['0002_note', at1 + 1, 'ALTER TABLE "app-promo" ADD COLUMN "note" text;']);
+    const { cx, query, value, again, done } = await at(next);
+    const slot = new MemorySlot<Receipt>();
+    await drizzle.apply({ ...cx, files: filesOf(two) }, ours, slot);
+    await query(`INSERT INTO "app-promo" (code) VALUES ('A')`);
+    await drizzle.undo(cx, ours, slot.last, slot);
+    const later = await again('r00000002');
+    const second = new MemorySlot<Receipt>();
+    await drizzle.apply(later, spec, second);
+    expect(await query('SELECT code, note FROM "app-promo"')).toEqual([{ code: 'A', note: null }]);
+    expect(await value('SELECT count(*)::int FROM drizzle.__drizzle_migrations')).toBe(3);
+    expect((await drizzle.verify(later, spec, second.last!)).checks.filter((c) => c.verdict === 'fail')).toEqual([]);
+    await drizzle.undo(later, spec, second.last, second);
+    expect(await query('SELECT code, note FROM lossless_new_r00000002."app-promo"')).toEqual([{ code: 'A', note: null }]);
+    expect(await value('SELECT count(*)::int FROM drizzle.__drizzle_migrations')).toBe(1);
+    await done();
+  });
+
   test('cleanup of a rolled back run drops what it kept', async () => {
     const { cx, value, done } = await at();
     const slot = new MemorySlot<Receipt>();
