@@ -27,7 +27,7 @@ export function exitCodeOfFailure(failure: Failure): number {
 }
 
 /** `lossless-<database>-<run>-<attempt>.<phase>`: all phases of one GitHub run share run and attempt, so the phase keeps their reports apart. */
-export const reportName = (result: RunResult, by: Invocation): string =>
+const reportName = (result: RunResult, by: Invocation): string =>
   `lossless-${result.database === '' ? 'plan' : result.database.replace(/[^\w-]/g, '_')}-${by.run}-${by.attempt}.${result.phase.replace(/[^\w-]/g, '_')}`;
 
 /** Writes `….report.html` and `….report.json` (0600) into `directory`; returns both paths. */

@@ -8,7 +8,7 @@ export interface Redactor {
 const MASK = '***';
 
 /** Password of every URL in `text`: `scheme://user:password@` loses what stands between the colon and the last @ of the authority. */
-export const redactUrls = (text: string): string => text.replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s/:@'"]*):[^\s/'"]*@/gi, `$1:${MASK}@`);
+const redactUrls = (text: string): string => text.replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s/:@'"]*):[^\s/'"]*@/gi, `$1:${MASK}@`);
 
 /** age secret keys are recognisable wherever they turn up. */
 const ageKeys = /AGE-SECRET-KEY-[A-Z0-9-]+/g;
