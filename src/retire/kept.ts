@@ -19,9 +19,10 @@ export async function prepareFences(cx: StepContext, moves: readonly Moved[]): P
   for (const m of moves) await createGuardAndFence(cx.db, cx.run, m.oid);
 }
 
-/** Drops those functions; no fence may stand any more. Repeatable. */
+/** Drops those functions, and forgets what was booked; no fence may stand any more. Repeatable. */
 export async function releaseFences(cx: StepContext, moves: readonly Moved[]): Promise<void> {
   for (const m of moves) await dropGuardAndFence(cx.db, cx.run, m.oid);
+  await cx.db.change('rebuild-tables/forget-scans', { literals: { run: cx.run, step: cx.stepId } });
 }
 
 /** Block findings: a name that was taken meanwhile, a parent that is gone, a retired table that is gone. Locks nothing. */
@@ -69,34 +70,54 @@ export async function canReturn(db: ReadDb, moves: readonly Moved[]): Promise<re
   return findings;
 }
 
-/** Seconds that a session may take to report scans made before the retirement (pgstat's idle flush is 10 s). */
+/** Milliseconds that a session may take to report scans made before the retirement (pgstat's idle flush is 10 s). */
 const statisticsLagMs = 60_000;
+
 /**
- * Before PostgreSQL 16 the statistics do not say when a table was read last, so what sessions report late cannot be told from use since: the state
- * before, the preflight and the proof under the lock read it, and so may a reader of the application at that moment. Whoever uses a table reads it oftener.
+ * Books, in every watch, what the statistics know: scans since the booking before were somebody else's, because our own reads of a retired table make none.
+ * The first booking is the base line, so scans made before the retirement and reported late do not count.
  */
-const lateScans = 4;
+export async function bookUse(cx: StepContext, moves: readonly Moved[]): Promise<void> {
+  await cx.db.change('rebuild-tables/create-usage');
+  for (const { oid } of moves) {
+    await cx.db.change('rebuild-tables/book-foreign', { values: [cx.run, cx.stepId, oid] });
+    await cx.db.change('rebuild-tables/book-own', { values: [cx.run, cx.stepId, oid] });
+  }
+}
+
+/** Scans by others that were booked, or came since; null when no watch has booked any. */
+async function unbooked(cx: ReadContext, oid: number): Promise<number | null> {
+  const { booked } = await cx.db.one<{ booked: boolean }>('rebuild-tables/has-usage');
+  return booked ? ((await cx.db.rows<{ scans: number }>('rebuild-tables/unbooked', { values: [cx.run, cx.stepId, oid] }))[0]?.scans ?? null) : null;
+}
 
 /**
  * Block findings: dependents outside our schemas, and scans since the retirement that the statistics know (DECISIONS 35; our own
- * reads make none). `allow: retired-in-use` accepts the scans: a dump of the whole database reads every table.
+ * reads make none). Before the first watch only PostgreSQL 16 and newer can tell a scan since from one that was reported late. Tables that
+ * are not where the step put them (brought back by an undo) are nobody's retired tables. `allow: retired-in-use` accepts the scans: a dump of
+ * the whole database reads every table.
  */
 export async function inUse(
   cx: ReadContext,
   moves: readonly Moved[],
   done: { readonly at: string; readonly scans: Readonly<Record<string, number>> } | null,
 ): Promise<readonly Finding[]> {
-  const oids = moves.map((m) => m.oid);
+  const where = await whereabouts(
+    cx.db,
+    moves.map((m) => m.oid),
+  );
+  const away = moves.filter((m) => where.get(m.oid)?.schema === m.home);
+  const oids = away.map((m) => m.oid);
   const nameOf = (oid: number): string => {
-    const m = moves.find((o) => o.oid === oid);
+    const m = away.find((o) => o.oid === oid);
     return m === undefined ? String(oid) : display(at(m));
   };
   const findings = [...dependentFindings(await dependentsOf(cx.db, oids), nameOf)];
   if (cx.allow.has('retired-in-use')) return findings;
   for (const use of await useOf(cx.db, oids)) {
-    const since = use.scans - (done?.scans[String(use.oid)] ?? 0);
-    const recent = use.last === null || done === null || Date.parse(use.last) > Date.parse(done.at) + statisticsLagMs;
-    if (since > (use.last === null ? lateScans : 0) && recent) {
+    const recent = use.last !== null && done !== null && Date.parse(use.last) > Date.parse(done.at) + statisticsLagMs;
+    const since = (await unbooked(cx, use.oid)) ?? (recent ? use.scans - (done.scans[String(use.oid)] ?? 0) : 0);
+    if (since > 0) {
       findings.push(
         block('retired-in-use', `${nameOf(use.oid)} was read ${String(since)} times since it was retired${use.last === null ? '' : `, last at ${use.last}`}`, {
           object: nameOf(use.oid),

@@ -7,7 +7,7 @@ import { fenceTriggers } from '../online/guard.js';
 import type { ReadDb } from '../pg/db.js';
 import { fromCatalog, ident, join, render } from '../pg/render.js';
 import type { Check, TableAccount } from '../report/event.js';
-import { canReturn, fenced, inUse, prepareFences, releaseFences } from '../retire/kept.js';
+import { bookUse, canReturn, fenced, inUse, prepareFences, releaseFences } from '../retire/kept.js';
 import { json, lockList, lockTables, underLock, unvalidated, validate, whereabouts, type DroppedKey, type Moved } from '../retire/move.js';
 import { foreignKeysFrom, functionsNaming, oidList, parentFindings, retiredBy, rowsIn, useOf, wholeWord } from '../retire/tables.js';
 import type { ReadContext, Step, StepContext } from './step.js';
@@ -342,6 +342,7 @@ export const retireSchemas: Step<RetireSchemas, RetireSchemasReceipt> = {
         );
       tables.push({ step: cx.stepId, table: display(m), before, after: rows, quarantined: 0, checksum: null, proof: 'count' });
     }
+    await bookUse(cx, moves);
     return { findings, drained: 0, backlog: 0, blocking: await canRenameBack(cx.db, receipt), tables };
   },
 

@@ -17,7 +17,7 @@ import {
   useOf,
   writtenTable,
 } from '../retire/tables.js';
-import { canReturn, dropMoved, fenced, inUse, present, prepareFences, releaseFences } from '../retire/kept.js';
+import { bookUse, canReturn, dropMoved, fenced, inUse, present, prepareFences, releaseFences } from '../retire/kept.js';
 import type { Check } from '../report/event.js';
 import type { Step } from './step.js';
 
@@ -229,6 +229,7 @@ export const retireTables: Step<RetireTables, RetireTablesReceipt> = {
         );
       tables.push({ step: cx.stepId, table: display(m), before, after: rows, quarantined: 0, checksum: null, proof: 'count' as const });
     }
+    await bookUse(cx, receipt.moves);
     return { findings, drained: 0, backlog: 0, blocking: await canReturn(cx.db, receipt.moves), tables };
   },
 
