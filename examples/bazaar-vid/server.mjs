@@ -20,8 +20,8 @@ function ordinaryUser() {
  * Its databases belong to the role `app`, which is not a superuser.
  *
  * @param {string} bin directory of initdb and postgres
- * @returns {Promise<{ create(database: string): string, url(database: string): string, dump(database: string): string, stop(): Promise<void> }>}
- *   create: makes an empty database and returns its URL. dump: its schema as pg_dump prints it, without schema `lossless`. stop: stops the server and removes the directory.
+ * @returns {Promise<{ create(database: string): string, url(database: string): string, dump(database: string, without?: string): string, stop(): Promise<void> }>}
+ *   create: makes an empty database and returns its URL. dump: its schema as pg_dump prints it, without the schemas of the pattern (`lossless`: the journal). stop: stops the server and removes the directory.
  */
 export async function startServer(bin) {
   const dir = mkdtempSync(join(tmpdir(), 'bazaar-vid-'));
@@ -76,7 +76,7 @@ export async function startServer(bin) {
       return url(database);
     },
     // Newer releases print a key in \restrict that changes with every call.
-    dump: (database) => run('pg_dump', [...admin, '-s', '-N', 'lossless', database]).replace(/^\\(un)?restrict .*\n/gm, ''),
+    dump: (database, without = 'lossless') => run('pg_dump', [...admin, '-s', '-N', without, database]).replace(/^\\(un)?restrict .*\n/gm, ''),
     stop,
   };
 }
