@@ -14,7 +14,7 @@ FROM pg_catalog.pg_depend d
 JOIN placed a ON a.classid = d.classid AND a.objid = d.objid
 JOIN placed b ON b.classid = d.refclassid AND b.objid = d.refobjid
 JOIN pg_catalog.pg_namespace inside ON inside.oid = b.nsp AND inside.nspname = ANY ($1::text[])
-JOIN pg_catalog.pg_namespace outside ON outside.oid = a.nsp AND NOT outside.nspname = ANY ($1::text[])
+JOIN pg_catalog.pg_namespace outside ON outside.oid = a.nsp AND outside.nspname !~ '^pg_' AND NOT outside.nspname = ANY ($1::text[])
 WHERE d.deptype IN ('n', 'a', 'i')
 ORDER BY 1
 LIMIT 20

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { block } from '../finding.js';
 import type { Contents } from '../proof/contents.js';
-import { BackupRefused } from './refused.js';
 
 const relation = { schema: z.string(), name: z.string() };
 const count = z.number().int().nonnegative();
@@ -59,26 +57,6 @@ export const manifestShape = z.strictObject({
 });
 
 export type Manifest = z.infer<typeof manifestShape>;
-
-/** Refuses (`backup-manifest-invalid`) what this version cannot read. */
-export function readManifest(text: string, name: string): Manifest {
-  const invalid = (why: string): BackupRefused =>
-    new BackupRefused([
-      block('backup-manifest-invalid', `${name} is not a manifest that this version can read: ${why}`, {
-        object: name,
-        hint: 'Run the phase backup again with this version.',
-      }),
-    ]);
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    throw invalid('it is not JSON');
-  }
-  const parsed = manifestShape.safeParse(data);
-  if (!parsed.success) throw invalid(z.prettifyError(parsed.error));
-  return parsed.data;
-}
 
 export const manifestContents = (manifest: Manifest): readonly Contents[] =>
   manifest.tables.map(({ schema, name, rows, checksum, bytes }) => ({ relation: { schema, name }, rows, checksum, bytes }));

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -10,6 +11,7 @@ import type { Manifest } from '../../../src/backup/manifest.js';
 import { withPrivateServer } from '../../../src/backup/private-server.js';
 import { compareWithManifest } from '../../../src/backup/restore.js';
 import { isSameDatabase } from '../../../src/backup/same-database.js';
+import { directoryStore } from '../../../src/host/store/directory.js';
 import type { Inputs } from '../../../src/inputs.js';
 import { connect } from '../../../src/pg/db.js';
 import { backup } from '../../../src/phases/backup.js';
@@ -27,6 +29,7 @@ const keys = { 'backup-recipient': recipient, 'backup-identity': identity } as c
 let cluster: Cluster;
 let plan: Plan;
 const open: TestContext[] = [];
+const stores: string[] = [];
 let made = 0;
 
 const schema = `CREATE TYPE mood AS ENUM ('a', 'b');
@@ -81,6 +84,7 @@ afterEach(async () => {
   for (const cx of open.splice(0)) await cx.close();
 });
 afterAll(async () => {
+  for (const directory of stores) rmSync(directory, { recursive: true, force: true });
   await cluster.remove();
 });
 
@@ -187,7 +191,17 @@ describe('backup', () => {
     expect(await refusal(backedUp(url))).toBe('schema-not-backed-up');
   });
 
-  test('that cannot get its lock within pg_dump is an error and stores nothing', async () => {
+  test('is refused when a large object cannot be read, and says when the journal cannot', async () => {
+    const url = await database('CREATE TABLE counted (id int)');
+    const name = `backup_${String(made)}`;
+    await cluster.admin('CREATE SCHEMA lossless; CREATE TABLE lossless.run (id text)', name);
+    const { result } = await backedUp(url);
+    expect(result.findings.map((f) => f.code)).toEqual(expect.arrayContaining(['journal-not-readable', 'backup-schema-left-out']));
+    await cluster.admin('SELECT lo_create(0)', name);
+    expect(await refusal(backedUp(url))).toBe('large-object-not-readable');
+  });
+
+  test("without the client programs of the server's major is an error and stores nothing", async () => {
     const url = await database('CREATE TABLE counted (id int)');
     const cx = context({ 'production-url': url, ...keys, 'postgres-bin': '/nonexistent' });
     await expect(backup.run(cx)).rejects.toThrow(/pg_dump, pg_restore of PostgreSQL \d+, the server's major version, were not found: \/nonexistent lacks/);
@@ -299,6 +313,52 @@ describe('clone', () => {
       'restored sequence public.counted_id_seq is behind its origin',
       "the restored definitions differ from the origin's in: column",
     ]);
+  });
+
+  /** the store with another manifest of the same dump */
+  const edited = async (change: (m: Manifest) => Manifest): Promise<string> => {
+    const cx = again({});
+    const directory = mkdtempSync(join(tmpdir(), 'lossless-store-'));
+    stores.push(directory);
+    const manifest = change(manifestIn(source));
+    const name = file(source, '.manifest.json');
+    writeFileSync(join(cx.scratch, name), JSON.stringify(manifest));
+    const store = directoryStore(directory);
+    await store.put(manifest.dump.name, join(source.storeDirectory, manifest.dump.name));
+    await store.put(name, join(cx.scratch, name));
+    return directory;
+  };
+
+  test.each<[string, string, (m: Manifest) => Manifest]>([
+    ['a table has other contents', 'backup-differs', (m) => ({ ...m, tables: m.tables.map((t) => (t.name === 'counted' ? { ...t, checksum: '1' } : t)) })],
+    [
+      'the schema needs an extension that the server lacks',
+      'extension-not-available',
+      (m) => ({ ...m, extensions: [{ name: 'no_such_extension', schema: 'public', version: '1', needed: true }] }),
+    ],
+  ])('on a private server is refused when %s', async (_why, code, change) => {
+    const cx = context({ ...keys }, { storeDirectory: await edited(change) });
+    expect(await refusal(clone.run(cx))).toBe(code);
+    expect(left(cx)).toEqual([]);
+  });
+
+  test('on a machine without the locale of the origin says so', async () => {
+    const cx = context({ ...keys }, { storeDirectory: await edited((m) => ({ ...m, server: { ...m.server, collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' } })) });
+    const result = await clone.run(cx);
+    expect(result.findings.map((f) => f.code)).toContain('clone-other-locale');
+  });
+
+  test.each<[string, string, (m: Manifest) => Manifest]>([
+    ['of another major version', 'staging-other-major', (m) => ({ ...m, server: { ...m.server, major: 99 } })],
+    [
+      'without a role that a policy names',
+      'staging-role-missing',
+      (m) => ({ ...m, roles: m.roles.map((r) => ({ ...r, name: 'nobody_here', inPolicies: true })) }),
+    ],
+  ])('into staging %s is refused', async (_why, code, change) => {
+    const staging = await database();
+    const cx = context({ ...keys, 'production-url': url, 'staging-url': staging }, { storeDirectory: await edited(change) });
+    expect(await refusal(clone.run(cx))).toBe(code);
   });
 
   test('that is cancelled stops its server and removes everything', async () => {
