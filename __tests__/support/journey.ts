@@ -60,6 +60,15 @@ const phases = ['check', 'backup', 'clone', 'rehearse', 'gate'] as const;
 
 export async function prepareJourney({ plan: text, which, scale = 1, files = {}, allow = '', until = 'gate' }: JourneyOptions): Promise<Journey> {
   const cluster = await startCluster();
+  try {
+    return await prepared(cluster, { plan: text, which, scale, files, allow, until });
+  } catch (error) {
+    await cluster.remove();
+    throw error;
+  }
+}
+
+async function prepared(cluster: Cluster, { plan: text, which, scale, files, allow, until }: Required<JourneyOptions>): Promise<Journey> {
   const dir = mkdtempSync(join(tmpdir(), 'lossless-journey-'));
   const store = join(dir, 'store');
   const plan = join(dir, 'plan.yml');

@@ -75,3 +75,8 @@ export async function schemaText(bin: string, url: string): Promise<string> {
     .filter((line) => !/^\\(un)?restrict /.test(line))
     .join('\n');
 }
+
+/** Fails with everything the phase said when it ended otherwise than with `code`. */
+export function expectCode(ended: Ended, code: number): void {
+  if (ended.code !== code) throw new Error(`expected exit code ${String(code)}, found ${String(ended.code ?? ended.signal)}:\n${ended.out}`);
+}

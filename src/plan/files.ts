@@ -209,8 +209,12 @@ export const within = (root: string, absolute: string): boolean => {
 
 export const slashed = (path: string): string => path.replaceAll(sep, '/');
 
-/** Every word that could be a path: as a shell would split the text, and split at quotes and operators too, so that `sh -c "./a && ./b"` names both. */
-export function commandWords(command: string): readonly string[] {
+/**
+ * Every word that could be a path: as a shell would split the text, and split at quotes and operators too, so that `sh -c "./a && ./b"` names both.
+ * What is written to (`>> maintenance.log`) is no input: the run itself would change the digest of its plan.
+ */
+export function commandWords(text: string): readonly string[] {
+  const command = text.replace(/\d*>{1,2}\s*(?:"[^"]*"|'[^']*'|[^\s;|&()<>]+)/g, ' ');
   const shell = command.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g) ?? [];
   const words = [...shell.map((word) => word.replace(/["']/g, '')), ...command.split(/[\s"'`;|&()<>=,]+/)];
   return [...new Set(words.filter((word) => word !== ''))];

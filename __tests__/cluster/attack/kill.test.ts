@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { startWriters } from '../../../examples/bazaar-vid/writers.mjs';
 import { exportsPlan, prepareJourney, type Journey } from '../../support/journey.js';
-import { schemaText, terminal } from '../../support/terminal.js';
+import { expectCode, schemaText, terminal } from '../../support/terminal.js';
 
 /**
  * The process is ended after every journal write of the step, and around the swap message; then it is run again, or rolled back. Afterwards
@@ -31,7 +31,10 @@ beforeAll(async () => {
   ).length;
 }, 300_000);
 
-afterAll(() => journey.remove());
+afterAll(async () => {
+  // undefined when the preparation failed
+  await (journey as Journey | undefined)?.remove();
+});
 
 interface Kill {
   readonly signal: 'SIGKILL' | 'SIGINT';
@@ -50,10 +53,10 @@ async function attack(name: string, kill: Kill, then: 'migrate again' | 'roll ba
     const run = await openRun(url);
     if (then === 'migrate again' || run === null) {
       const again = await terminal('migrate', { plan, store, inputs: journey.inputs(url) });
-      expect({ code: again.code, out: again.out }).toMatchObject({ code: 0 });
+      expectCode(again, 0);
     } else {
       const back = await terminal('rollback', { store, inputs: { 'production-url': url, confirm: run } });
-      expect({ code: back.code, out: back.out }).toMatchObject({ code: 0 });
+      expectCode(back, 0);
     }
   } finally {
     await writers.stop();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startWriters } from '../../../examples/bazaar-vid/writers.mjs';
 import { exportsPlan, prepareJourney, type Journey } from '../../support/journey.js';
-import { schemaText, terminal } from '../../support/terminal.js';
+import { expectCode, schemaText, terminal } from '../../support/terminal.js';
 
 /** What a cut-over may cost a client, counted: a retry, a named statement whose types changed, a key that the plan adds. */
 const fair = /^(40001|40P01|0A000|42883|42804|23503 (exports_user_fk|exports_project_fk|export_analytics_export_fk))$/;
@@ -11,7 +11,10 @@ let journey: Journey;
 beforeAll(async () => {
   journey = await prepareJourney({ plan: exportsPlan, which: 'production' });
 }, 300_000);
-afterAll(() => journey.remove());
+afterAll(async () => {
+  // undefined when the preparation failed
+  await (journey as Journey | undefined)?.remove();
+});
 
 const pause = (ms: number): Promise<void> => new Promise((r) => setTimeout(r, ms));
 
@@ -22,16 +25,16 @@ describe('eight clients write through migration and rollback', () => {
     const writers = await startWriters(url, { clients: 8, rate: 300, seed: 20261122 });
     await pause(1500);
     const migrated = await terminal('migrate', { plan: journey.plan, store: journey.store, inputs: journey.inputs(url) });
-    expect({ code: migrated.code, out: migrated.out }).toMatchObject({ code: 0 });
+    expectCode(migrated, 0);
     await pause(2500);
     await writers.pause();
     expect((await writers.verify(url)).lost).toEqual([]);
     writers.resume();
     await pause(1500);
     const watched = await terminal('watch', { store: journey.store, inputs: { 'production-url': url } });
-    expect({ code: watched.code, out: watched.out }).toMatchObject({ code: 0 });
+    expectCode(watched, 0);
     const rolled = await terminal('rollback', { store: journey.store, inputs: { 'production-url': url, confirm: migrated.outputs['run'] ?? '' } });
-    expect({ code: rolled.code, out: rolled.out }).toMatchObject({ code: 0 });
+    expectCode(rolled, 0);
     await pause(1500);
     const summary = await writers.stop();
     const proof = await writers.verify(url);

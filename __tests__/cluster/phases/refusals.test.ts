@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { prepareJourney, type Journey } from '../../support/journey.js';
-import { terminal, type Ended } from '../../support/terminal.js';
+import { expectCode, terminal, type Ended } from '../../support/terminal.js';
 
 /** A plan with a SQL file beside it: both are bound to what was rehearsed. */
 const plan = `name: refusals
@@ -23,7 +24,10 @@ beforeAll(async () => {
     allow: 'drop-table',
   });
 }, 300_000);
-afterAll(() => journey.remove());
+afterAll(async () => {
+  // undefined when the preparation failed
+  await (journey as Journey | undefined)?.remove();
+});
 
 /** Everything in the database, ours too: a refusal leaves nothing behind. */
 async function everything(url: string): Promise<string> {
@@ -56,7 +60,7 @@ async function refused(attempt: Attempt, code: string, words: RegExp): Promise<v
     inputs: { ...journey.inputs(url), allow: 'drop-table', ...attempt.inputs },
     ...(attempt.now === undefined ? {} : { now: attempt.now }),
   });
-  expect({ code: ended.code, out: ended.out }).toMatchObject({ code: 2 });
+  expectCode(ended, 2);
   expect(ended.out).toContain(code);
   expect(ended.out).toMatch(words);
   expect(await everything(url)).toBe(before);
@@ -108,11 +112,20 @@ describe('migrate refuses before anything changes', () => {
     await refused({ plan: c.plan, store: c.store }, 'evidence-missing', /Run phase gate first/);
   });
 
-  test('evidence-invalid: the rehearsal file was tampered with', async () => {
+  test('a rehearsal file that was changed in the store is not believed', async () => {
     const c = copy('tampered');
     const [name] = readdirSync(c.store).filter((f) => f.endsWith('.rehearsal.json'));
-    writeFileSync(join(c.store, name!), readFileSync(join(c.store, name!), 'utf8').replace('"rehearsal"', '"other"'));
-    await refused({ plan: c.plan, store: c.store }, '', /digest|cannot be read|evidence/);
+    writeFileSync(join(c.store, name!), readFileSync(join(c.store, name!), 'utf8').replace('"passed"', '"failed"'));
+    await refused({ plan: c.plan, store: c.store }, 'was changed or cut', /Do not use this file/);
+  });
+
+  test('evidence-invalid: a file that is called rehearsal and is none', async () => {
+    const c = copy('forged');
+    const [name] = readdirSync(c.store).filter((f) => f.endsWith('.rehearsal.json'));
+    const text = '{"kind":"other"}';
+    writeFileSync(join(c.store, name!), text);
+    writeFileSync(join(c.store, `${name!}.sha256`), `${createHash('sha256').update(text).digest('hex')}  ${name!}\n`);
+    await refused({ plan: c.plan, store: c.store }, 'evidence-invalid', /Run rehearse again/);
   });
 
   test('allow-changed: other hazards are accepted than were rehearsed', () =>
