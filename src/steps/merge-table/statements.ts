@@ -279,6 +279,7 @@ export const classify = (m: Merge): Sql =>
     parts: {
       key_text: keyText(m, 's', 's'),
       target_key: n(m, 'c', 's'),
+      whole: join(m.mapped.map((_, i) => fromCatalog(`s.c${String(i + 1)}`))),
       long: join(
         [
           fromCatalog('false'),
