@@ -13,6 +13,7 @@ import { compareWithManifest } from '../../../src/backup/restore.js';
 import { isSameDatabase } from '../../../src/backup/same-database.js';
 import { directoryStore } from '../../../src/host/store/directory.js';
 import type { Inputs } from '../../../src/inputs.js';
+import { parseTarget } from '../../../src/pg/connect.js';
 import { connect } from '../../../src/pg/db.js';
 import { backup } from '../../../src/phases/backup.js';
 import { clone } from '../../../src/phases/clone.js';
@@ -300,7 +301,7 @@ describe('clone', () => {
     const other = await database(schema);
     const cx = again({ ...keys });
     const compare = async (): Promise<readonly string[]> =>
-      (await compareWithManifest(cx, manifestIn(source), phaseContextTarget(cx, other))).findings.map((f) => f.message);
+      (await compareWithManifest(cx, manifestIn(source), parseTarget(other, 'staging', 'staging-url', ''))).findings.map((f) => f.message);
     await ask(other, `TRUNCATE "bazaar-vid_project"; SELECT setval('counted_id_seq', 100)`);
     expect(await compare()).toEqual(['restored table public.bazaar-vid_project has 0 rows, expected 2000']);
     await ask(
@@ -390,9 +391,6 @@ describe('clone', () => {
 
 /** a server that ended but was not yet reaped by init is a zombie, not alive */
 const alive = (pid: number): boolean => existsSync(`/proc/${String(pid)}/stat`) && !readFileSync(`/proc/${String(pid)}/stat`, 'utf8').includes(') Z ');
-
-const phaseContextTarget = (cx: TestContext, url: string): NonNullable<TestContext['targets']['production']> =>
-  phaseContext(cx.plan!, { 'production-url': url }).targets.production!;
 
 describe('beside backups', () => {
   test('two names of one database are the same, two databases of one server are not', async () => {
