@@ -8,7 +8,7 @@ import type { BackupContext } from './context.js';
  */
 export async function schemaDump(cx: Pick<BackupContext, 'exec' | 'signal' | 'inputs'>, target: Target, serverVersion: number): Promise<string> {
   const client = await findClient({ exec: cx.exec, signal: cx.signal, major: Math.floor(serverVersion / 10_000), postgresBin: cx.inputs['postgres-bin'] });
-  const { DATABASE_URL: _url, ...env } = target.env;
+  const env = Object.fromEntries(Object.entries(target.env).filter(([name]) => name.startsWith('PG')));
   const { stdout } = await cx.exec([client.dump, '--schema-only', '--exclude-schema=lossless*', '--lock-wait-timeout=30000'], { env, signal: cx.signal });
   return stdout
     .split('\n')
