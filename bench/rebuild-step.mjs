@@ -52,7 +52,7 @@ function covered(intervals) {
 }
 
 /**
- * One run of the step on a database. `apply`, `tend` (one watch: carries what was written since back to the retired side) and `undo` are the step's;
+ * One run of the step on a database. `preflight`, `apply`, `tend` (one watch: carries what was written since back to the retired side) and `undo` are the step's;
  * `msOf(name)` says how long at least one statement of that file under sql/ ran, `timesOf(name)` how many did; `longestLockMs` what the step itself reported.
  */
 export async function rebuild(url, { workers = 2 } = {}) {
@@ -94,12 +94,12 @@ export async function rebuild(url, { workers = 2 } = {}) {
   const parsed = rebuildTables.schema.parse(spec);
   const named = (name) => statements.filter((s) => s.name === name);
   return {
-    async apply() {
+    async preflight() {
       const { findings } = await rebuildTables.preflight(cx, parsed);
       const stop = findings.filter((f) => f.severity === 'block');
       if (stop.length > 0) throw new Error(stop.map((f) => f.message).join('\n'));
-      await rebuildTables.apply(cx, parsed, slot);
     },
+    apply: () => rebuildTables.apply(cx, parsed, slot),
     tend: () => rebuildTables.watch(cx, parsed, slot.last),
     undo: () => rebuildTables.undo(cx, parsed, slot.last),
     longestLockMs: () => Math.max(0, ...locks),

@@ -1,6 +1,5 @@
 // The rebuild of a group of tables beside plain ALTER TABLE and the seed's copy-and-rename: time, WAL, stalls of writers, lost writes, the way back.
 // npm run bench:rebuild -- --scale 0.05 [--rounds 3] [--seconds 10] [--save]
-import { performance } from 'node:perf_hooks';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -51,30 +50,47 @@ async function withStep(database, work) {
   }
 }
 
-/** Nobody writes: time and WAL of ours and of ALTER TABLE, in turns. */
+/** Nobody writes: time and WAL of ours (after its preflight, which only reads) and of ALTER TABLE, in turns. */
 async function idle() {
   const ours = [];
   const alter = [];
+  const preflights = [];
   for (let i = 0; i < rounds; i += 1) {
     alter.push(await onClone((name) => server.measure(() => script(name, 'alter-table'))));
-    ours.push(await onClone((name) => withStep(name, (step) => server.measure(() => step.apply()))));
+    const run = await onClone((name) =>
+      withStep(name, async (step) => {
+        preflights.push((await server.measure(() => step.preflight())).ms);
+        return server.measure(() => step.apply());
+      }),
+    );
+    ours.push(run);
   }
   const ratio = (of) => median(ours.map((run, i) => of(run) / of(alter[i])));
-  return { wall: ratio((r) => r.ms), wal: ratio((r) => r.wal), oursMs: median(ours.map((r) => r.ms)), alterMs: median(alter.map((r) => r.ms)) };
+  return {
+    wall: ratio((r) => r.ms),
+    wal: ratio((r) => r.wal),
+    oursMs: median(ours.map((r) => r.ms)),
+    alterMs: median(alter.map((r) => r.ms)),
+    preflightMs: median(preflights),
+  };
 }
 
 /** Clients write before and while `work` runs; what they saw, and which acknowledged writes the tables do not hold in the end. */
 async function underLoad(database, rate, work) {
   const writers = await writersOn(database, rate);
-  await rest(1000);
-  await writers.window('before');
-  await rest(seconds * 1000);
-  await writers.window('during');
-  await work(writers);
-  await writers.window('after');
-  await rest(1000);
-  const seen = await writers.stop();
-  return { ...seen, ...(await lostIn(database)) };
+  try {
+    await rest(1000);
+    await writers.window('before');
+    await rest(seconds * 1000);
+    await writers.window('during');
+    await work(writers);
+    await writers.window('after');
+    await rest(1000);
+    const seen = await writers.stop();
+    return { ...seen, ...(await lostIn(database)) };
+  } finally {
+    writers.leave();
+  }
 }
 
 /** The way back after a fixed number of changed keys, with clients writing throughout. */
@@ -87,11 +103,11 @@ async function wayBack(database) {
       `WITH u AS (UPDATE app.exports SET file_size = 1 + coalesce(file_size, 0) WHERE ctid IN (SELECT ctid FROM app.exports LIMIT ${changed}) RETURNING id, file_size)
        INSERT INTO app.writes (op, id, v) SELECT 'u', id, file_size FROM u`,
     );
-    const started = performance.now();
+    const before = step.msOf('online/drain');
     const { drained } = await step.tend();
-    const rate = drained / ((performance.now() - started) / 1000);
+    const keysPerSecond = drained / ((step.msOf('online/drain') - before) / 1000);
     const seen = await underLoad(database, rated, () => step.undo());
-    return { drained, rate, ...seen };
+    return { drained, keysPerSecond, ...seen };
   });
 }
 
@@ -116,6 +132,7 @@ try {
       bar('WAL / ALTER TABLE', quiet.wal, { atMost: 1.1 }),
       bar('longest stall of 8 rate-limited clients', ours.during.longest, { atMost: 50, unit: 'ms' }),
       bar('the same, against max-lock', ours.during.longest, { atMost: maxLockMs, unit: 'ms' }),
+      bar('longest wait of a client before anything runs', ours.before.longest, { unit: 'ms' }),
       bar('longest stall under ALTER TABLE', alter.during.longest, { unit: 'ms' }),
       bar("clients' p99 while rebuilding / before", ours.during.p99 / ours.before.p99, { atMost: 2 }),
       bar("clients' throughput at full rate while rebuilding / before", full.during.perSecond / full.before.perSecond, {
@@ -124,11 +141,12 @@ try {
       bar('lost writes, ours', ours.lost + full.lost, { atMost: 0, note: `of ${ours.writes + full.writes}` }),
       bar('lost writes, ALTER TABLE', alter.lost, { atMost: 0, note: `of ${alter.writes}` }),
       bar("lost writes, the seed's copy and rename", seed.lost, { note: `of ${seed.writes}` }),
-      bar('drain for the way back, keys per second', back.rate, { atLeast: 50_000, note: `${back.drained} keys` }),
+      bar('drain for the way back, keys per second', back.keysPerSecond, { atLeast: 50_000, note: `${back.drained} keys` }),
       bar('longest stall of the way back', back.during.longest, { atMost: 50, unit: 'ms' }),
       bar('lost writes after the way back', back.lost, { atMost: 0, note: `of ${back.writes}` }),
       bar('ALTER TABLE, idle', quiet.alterMs, { unit: 'ms' }),
       bar('ours, idle', quiet.oursMs, { unit: 'ms' }),
+      bar('preflight of ours, idle', quiet.preflightMs, { unit: 'ms' }),
     ],
     {
       ...values,
