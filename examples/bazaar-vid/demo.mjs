@@ -116,7 +116,7 @@ async function demonstrate() {
 
   await run('check');
   say('eight live writers start: they stop only when everything is over');
-  writers = await startWriters(production, { clients: 8, rate: 160, log: join(store, 'acknowledged.ndjson') });
+  writers = await startWriters(production, { clients: 8, rate: 100, log: join(store, 'acknowledged.ndjson') });
   await run('drift');
   const confirm = await rehearse(0);
   const first = await run('migrate', { confirm });
