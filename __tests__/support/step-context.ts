@@ -80,7 +80,11 @@ export async function stepContext(url: string, options: TestContextOptions = {})
         throw new Error(`the plan does not name ${path}`);
       },
     },
-    budget: { maxLockMs: options.maxLockMs ?? 1000, workers: options.workers ?? 2 },
+    budget: {
+      maxLockMs: options.maxLockMs ?? 1000,
+      workers: options.workers ?? 2,
+      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+    },
     clock,
     report,
     signal: abort.signal,

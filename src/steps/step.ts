@@ -104,6 +104,8 @@ export interface Budget {
   readonly maxLockMs: number;
   /** parallel connections for copy and index work */
   readonly workers: number;
+  /** how long a cut-over may go on trying for its locks altogether; default 60 s */
+  readonly patienceMs?: number;
 }
 
 /** What a reading method may touch. Law 1, as a type. */

@@ -16,7 +16,9 @@ const key = [
 ];
 const capture = captureOf('r1', 1, table, key);
 const log = async (): Promise<string[]> =>
-  (await app.query<{ t: string }>("SELECT coalesce(k1, '-') || ' ' || coalesce(k2::text, '-') || ' ' || op::text AS t FROM lossless.log_r1_1")).rows.map((r) => r.t);
+  (await app.query<{ t: string }>("SELECT coalesce(k1, '-') || ' ' || coalesce(k2::text, '-') || ' ' || op::text AS t FROM lossless.log_r1_1")).rows.map(
+    (r) => r.t,
+  );
 
 beforeAll(async () => {
   cluster = await startCluster();
@@ -63,6 +65,21 @@ describe('capture', () => {
     expect((await backlog(cx.db, capture.log)).truncated).toBe(true);
     await drainUntil(cx.db, { fn: { schema: 'lossless', name: 'drain_r1_1' }, log: capture.log, locks: [table] });
     expect((await app.query('SELECT "Id" FROM copy')).rows).toEqual([{ Id: 'n' }]);
+  });
+
+  test('values that two rows exchanged are carried although one batch holds only one of them (T16)', async () => {
+    await app.query('ALTER TABLE copy ADD UNIQUE (v)');
+    await app.query(`INSERT INTO "Mixed-case" VALUES ('s', 1, 'one'), ('s', 2, 'two')`);
+    const drain = { fn: { schema: 'lossless', name: 'drain_r1_1' }, log: capture.log, locks: [table] };
+    await drainUntil(cx.db, drain);
+    await app.query(
+      `UPDATE "Mixed-case" SET v = 'three' WHERE no = 1 AND "Id" = 's'; UPDATE "Mixed-case" SET v = 'one' WHERE no = 2; UPDATE "Mixed-case" SET v = 'two' WHERE no = 1 AND "Id" = 's'`,
+    );
+    await drainUntil(cx.db, drain, { batch: 1 });
+    expect((await app.query(`SELECT no, v FROM copy WHERE "Id" = 's' ORDER BY no`)).rows).toEqual([
+      { no: 1, v: 'two' },
+      { no: 2, v: 'one' },
+    ]);
   });
 
   test('writes with lossless.apply on are not logged', async () => {

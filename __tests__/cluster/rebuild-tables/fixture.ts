@@ -39,6 +39,15 @@ CREATE TABLE "bazaar-vid_export_analytics" (
   at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX ON "bazaar-vid_export_analytics" (export_id);
+CREATE TABLE "Notes" (
+  export_id text NOT NULL,
+  "No" smallint NOT NULL,
+  body text,
+  CONSTRAINT "Notes_key" PRIMARY KEY (export_id, "No") INCLUDE (body),
+  CONSTRAINT notes_export_fk FOREIGN KEY (export_id) REFERENCES "bazaar-vid_exports"(id) ON UPDATE CASCADE ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+);
+COMMENT ON CONSTRAINT notes_export_fk ON "Notes" IS 'cascades both ways';
+CREATE TABLE flags (id int PRIMARY KEY, analytics_id integer CONSTRAINT flags_analytics_fk REFERENCES "bazaar-vid_export_analytics"(id) ON DELETE SET NULL);
 `;
 
 export const spec = rebuildSpec.parse({
@@ -55,14 +64,18 @@ export const spec = rebuildSpec.parse({
     'foreign-keys': { export_analytics_export_fk: { columns: ['export_id'], references: 'bazaar-vid_exports(id)', 'on-delete': 'cascade' } },
     unfit: 'quarantine',
   },
+  Notes: { columns: { export_id: { type: 'uuid' } } },
 });
 
 /** The same end reached by plain ALTER TABLE on an empty database: what pg_dump must print after the rebuild. */
 export const direct = `
+ALTER TABLE "Notes" DROP CONSTRAINT notes_export_fk, ALTER COLUMN export_id TYPE uuid USING export_id::uuid;
 ALTER TABLE "bazaar-vid_exports" ALTER COLUMN id DROP DEFAULT, ALTER COLUMN id TYPE uuid USING id::uuid, ALTER COLUMN id SET DEFAULT gen_random_uuid(), ALTER COLUMN user_id TYPE varchar(255), ALTER COLUMN project_id TYPE uuid USING project_id::uuid;
 ALTER TABLE "bazaar-vid_export_analytics" ALTER COLUMN export_id TYPE uuid USING export_id::uuid;
 ALTER TABLE "bazaar-vid_exports" ADD CONSTRAINT exports_user_fk FOREIGN KEY (user_id) REFERENCES "bazaar-vid_user"(id) ON DELETE CASCADE, ADD CONSTRAINT exports_project_fk FOREIGN KEY (project_id) REFERENCES "bazaar-vid_project"(id) ON DELETE CASCADE;
 ALTER TABLE "bazaar-vid_export_analytics" ADD CONSTRAINT export_analytics_export_fk FOREIGN KEY (export_id) REFERENCES "bazaar-vid_exports"(id) ON DELETE CASCADE;
+ALTER TABLE "Notes" ADD CONSTRAINT notes_export_fk FOREIGN KEY (export_id) REFERENCES "bazaar-vid_exports"(id) ON UPDATE CASCADE ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED;
+COMMENT ON CONSTRAINT notes_export_fk ON "Notes" IS 'cascades both ways';
 `;
 
 export const approved = { 'bazaar-vid_exports.exports_project_fk': 2, 'bazaar-vid_export_analytics.export_analytics_export_fk': 6 };
@@ -76,6 +89,8 @@ INSERT INTO "bazaar-vid_exports" (id, user_id, project_id, render_id, status, pr
   FROM generate_series(1, ${String(exports)}) i;
 INSERT INTO "bazaar-vid_export_analytics" (export_id, event) SELECT md5('e' || i)::uuid::text, 'view' FROM generate_series(1, 2) i, generate_series(1, 3);
 INSERT INTO "bazaar-vid_export_analytics" (export_id, event) SELECT md5('e' || (i % ${String(exports - 2)} + 3))::uuid::text, 'view' FROM generate_series(1, ${String(Math.floor(exports * 2.785))}) i;
+INSERT INTO "Notes" SELECT md5('e' || (i % ${String(exports - 2)} + 3))::uuid::text, i % 7, 'note ' || i FROM generate_series(1, ${String(exports)}) i ON CONFLICT DO NOTHING;
+INSERT INTO flags SELECT i, i + 6 FROM generate_series(1, 20) i;
 ANALYZE;
 `;
 
@@ -99,7 +114,7 @@ export async function dump(cluster: Cluster, database: string): Promise<string> 
 /** Every row of the fixture's tables as text, for comparing before and after. */
 export async function contents(client: pg.Client): Promise<string> {
   const all = [];
-  for (const table of ['bazaar-vid_user', 'bazaar-vid_project', 'bazaar-vid_exports', 'bazaar-vid_export_analytics']) {
+  for (const table of ['bazaar-vid_user', 'bazaar-vid_project', 'bazaar-vid_exports', 'bazaar-vid_export_analytics', 'Notes', 'flags']) {
     const { rows: found } = await client.query<{ t: string }>(`SELECT t::text AS t FROM "${table}" t ORDER BY 1`);
     all.push(table, ...found.map((r) => r.t));
   }

@@ -47,6 +47,7 @@ describe('rebuild-tables, the whole journey on the shapes of the scenario', () =
     expect(verified.tables.map((t) => [t.table, t.before, t.after, t.quarantined, t.proof])).toEqual([
       ['public.bazaar-vid_exports', 134, 132, 2, 'per-key'],
       ['public.bazaar-vid_export_analytics', 379, 373, 6, 'per-key'],
+      ['public.Notes', 134, 134, 0, 'per-key'],
     ]);
     expect(await rebuildTables.canUndo(cx.cx, spec, receipt)).toEqual([]);
     await rebuildTables.undo(cx.cx, spec, receipt);

@@ -1,20 +1,21 @@
-import { UserError } from '../../errors.js';
+import { Bug, QueryFailed, UserError } from '../../errors.js';
 import { blocking, note } from '../../finding.js';
-import { createCapture, installCapture } from '../../online/capture.js';
+import { alterOnline, createCapture, dropTriggers, installCapture } from '../../online/capture.js';
 import { drainUntil } from '../../online/drain.js';
 import { createGuardAndFence, openTransactions, restGuard } from '../../online/guard.js';
 import { forgetSwap, giveUp, readSwap } from '../../online/swap-state.js';
 import { display, inControl } from '../../names.js';
+import { glue, ident, join } from '../../pg/render.js';
 import type { ReceiptSlot, StepContext } from '../step.js';
 import { createForwardDrain, createJudges, createReverseDrain } from './carry.js';
 import { buildIndexes, copyAll, dedupe } from './copy.js';
-import { forwardCapture, forwardDrain, reverseCapture, type Group, type Rebuilt, type Source } from './design.js';
+import { forwardCapture, forwardDrain, keyColumns, quarantineOf, reverseCapture, type Group, type Rebuilt, type Source } from './design.js';
 import { foundDone } from './done.js';
-import { countOrphans } from './orphans.js';
+import { countOrphans, type OrphanCount } from './orphans.js';
 import { refusals } from './preflight.js';
 import { compare, faultsOf } from './proof.js';
 import { readGroup } from './read.js';
-import { beforeSwap, type RebuildReceipt } from './receipt.js';
+import type { RebuildReceipt } from './receipt.js';
 import { removeFunctions, removeLogs, removeSchemas, removeTables, removeTriggers } from './removal.js';
 import { approvedFor, refuseSurplus, settle } from './settle.js';
 import { createSchemas, createShadow, finishShadow } from './shadow.js';
@@ -25,7 +26,7 @@ const empty: Group = { tables: [], keys: [] };
 
 /** The whole way: capture, copy, index, drain, prove, swap, settle. After an interruption before the swap it starts over; after the swap it goes on. */
 export async function apply(cx: StepContext, spec: RebuildSpec, slot: ReceiptSlot<RebuildReceipt>): Promise<void> {
-  const last = slot.last;
+  const last = slot.last?.state === 'undone' || slot.last?.state === 'aborted' ? null : slot.last;
   if (last !== null && ['nothing', 'validated'].includes(last.state)) return;
   if (last !== null) {
     const row = await decide(cx);
@@ -45,13 +46,31 @@ export async function apply(cx: StepContext, spec: RebuildSpec, slot: ReceiptSlo
   const stop = blocking(await refusals(cx, reading))[0];
   if (stop !== undefined) throw new UserError(stop.message, stop.hint === undefined ? {} : { hint: stop.hint });
   const { group, sources } = reading;
+  await removeFormerAttempt(cx, group);
   const ready = await build(cx, group, sources, slot);
   const row = await swap(cx, group, 'forward', ready.prints, sources);
   await afterSwap(cx, { ...ready, state: 'swapped', swappedAt: row.at }, slot);
 }
 
+/**
+ * A step that was undone is begun anew under the same run, so its names are taken: by failed tables, whose every row is in
+ * the tables that came back (proved under the lock of the swap back), and by what hangs on them.
+ */
+async function removeFormerAttempt(cx: StepContext, group: Group): Promise<void> {
+  const forward = await readSwap(cx.db, cx.run, cx.stepId, 'forward');
+  if (forward === null) return;
+  if (forward.state === 'swapped' && (await readSwap(cx.db, cx.run, cx.stepId, 'back'))?.state !== 'swapped')
+    throw new Bug(`run ${cx.run} replaced ${group.tables.map((t) => display(t.table)).join(', ')} already, and its receipt is gone`, {
+      hint: 'Roll the run back; do not drop anything by hand.',
+    });
+  for (const t of group.tables)
+    if ((await cx.db.rows('rebuild-tables/exists', { values: [[ident(t.shadow)]] })).length > 0)
+      await alterOnline(cx.db, t.shadow, dropTriggers(cx.run, t.shadow), 'rebuild-tables/remove-triggers');
+  await abort(cx, group);
+}
+
 /** Whether the forward swap happened. If not, it cannot happen any more: a message still under way on the server would fail. */
-async function decide(cx: StepContext): Promise<'swapped' | 'not swapped'> {
+export async function decide(cx: StepContext): Promise<'swapped' | 'not swapped'> {
   await cx.db.change('online/control-schema');
   return (await giveUp(cx.db, cx.run, cx.stepId, 'forward'))?.state === 'swapped' ? 'swapped' : 'not swapped';
 }
@@ -92,7 +111,11 @@ async function build(cx: StepContext, group: Group, sources: readonly Source[], 
   await reach('indexed');
   for (const t of group.tables) {
     let carried = 0;
-    await drainUntil(db, forwardDrain(run, t), { until: 200, carried: (rows) => cx.report({ type: 'progress', step: cx.stepId, what: `carrying changes of ${display(t.table)}`, done: (carried += rows), of: null, unit: 'keys' }) });
+    await drainUntil(db, forwardDrain(run, t), {
+      until: 200,
+      carried: (rows) =>
+        cx.report({ type: 'progress', step: cx.stepId, what: `carrying changes of ${display(t.table)}`, done: (carried += rows), of: null, unit: 'keys' }),
+    });
   }
   await reach('syncing');
   await proveBeforeSwap(cx, group);
@@ -112,13 +135,45 @@ async function proveBeforeSwap(cx: StepContext, group: Group): Promise<void> {
   for (const t of group.tables) {
     await cx.db.change('rebuild-tables/analyze', { names: { table: t.shadow } });
     const fault = faultsOf(await compare(cx.db, cx.run, t, 'forward'))[0];
-    if (fault !== undefined) throw new UserError(`the copy is not equal: ${fault.message}${fault.keys.length === 0 ? '' : `: ${fault.keys.join(', ')}`}`, { hint: 'Nothing was replaced. Run again; if it happens twice, report it.' });
+    if (fault !== undefined)
+      throw new UserError(`the copy is not equal: ${fault.message}${fault.keys.length === 0 ? '' : `: ${fault.keys.join(', ')}`}`, {
+        hint: 'Nothing was replaced. Run again; if it happens twice, report it.',
+      });
   }
   await refuseSurplus(cx.db, cx, group);
-  for (const o of await countOrphans(cx.db, group, { kind: 'shadow' })) {
+  for (const o of await orphansNow(cx, group)) {
     const limit = approvedFor(cx, o.table, o.key);
     if (o.rows > limit)
-      throw new UserError(`${String(o.rows)} rows of ${display(o.table.table)} have no parent for ${o.key}; ${String(limit)} were approved: ${o.keys.join(', ')}`, { hint: 'Nothing was replaced. Correct those rows, or rehearse and approve the new number.' });
+      throw new UserError(
+        `${String(o.rows)} rows of ${display(o.table.table)} have no parent for ${o.key}; ${String(limit)} were approved: ${o.keys.join(', ')}`,
+        { hint: 'Nothing was replaced. Correct those rows, or rehearse and approve the new number.' },
+      );
+  }
+}
+
+/**
+ * Counted on the old tables, whose rows are of one moment: shadows are drained one after the other, so a child may be there before its parent.
+ * A value that cannot be converted may arrive at any time; then it is drained into quarantine first and the count is taken again.
+ */
+async function orphansNow(cx: StepContext, group: Group): Promise<readonly OrphanCount[]> {
+  for (let attempt = 1; ; attempt += 1) {
+    const unfit: (readonly string[])[] = [];
+    for (const t of group.tables)
+      unfit.push(
+        (
+          await cx.db.rows<{ key: string }>('rebuild-tables/quarantined-keys', {
+            names: { quarantine: quarantineOf(cx.run, t) },
+            parts: { key: join(keyColumns(t).map((c) => glue`q.${ident(c.name)}`)) },
+          })
+        ).map((r) => r.key),
+      );
+    try {
+      return await countOrphans(cx.db, group, { kind: 'before', unfit });
+    } catch (error) {
+      if (attempt === 5 || !(error instanceof QueryFailed && /^2[23]/.test(error.sqlstate))) throw error;
+      for (const t of group.tables) await drainUntil(cx.db, forwardDrain(cx.run, t));
+      await refuseSurplus(cx.db, cx, group);
+    }
   }
 }
 
@@ -148,7 +203,12 @@ async function afterSwap(cx: StepContext, from: RebuildReceipt, slot: ReceiptSlo
 export async function waitForStraddlers(cx: StepContext, group: Group, straddling: readonly string[], patienceMs: number): Promise<boolean> {
   const until = Date.now() + patienceMs;
   for (;;) {
-    const open = await restGuard(cx.db, cx.run, group.tables.map((t) => t.oid), straddling);
+    const open = await restGuard(
+      cx.db,
+      cx.run,
+      group.tables.map((t) => t.oid),
+      straddling,
+    );
     if (open.length === 0) return true;
     if (Date.now() > until) return false;
     await cx.clock.sleep(100, cx.signal);
@@ -168,7 +228,3 @@ export async function abort(cx: StepContext, group: Group): Promise<void> {
   await removeSchemas(db, run, group);
   await forgetSwap(db, run, cx.stepId);
 }
-
-/** Whether the receipt alone proves that no swap can have happened. */
-export const neverSent = (receipt: RebuildReceipt): boolean => beforeSwap(receipt.state);
-export { decide };

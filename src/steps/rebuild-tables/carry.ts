@@ -23,11 +23,13 @@ import type { Shape } from './shape.js';
 
 const sql = fromCatalog;
 const nth = (i: number): Sql => sql(String(i + 1));
-const about = (run: RunId, t: Rebuilt, what: string): string => `Lossless run ${run}: ${what} ${display(t.table)}. Removed by the rollback or cleanup phase of the run.`;
+const about = (run: RunId, t: Rebuilt, what: string): string =>
+  `Lossless run ${run}: ${what} ${display(t.table)}. Removed by the rollback or cleanup phase of the run.`;
 
 /** SQL that is true when the old row `o` fits. */
 export const fits = (run: RunId, t: Rebuilt): Sql => (t.converts ? glue`${ident(fitsOf(run, t))}(o)` : sql('true'));
-const keyFits = (run: RunId, t: Rebuilt): Sql => (t.keyConverts ? glue`${ident(keyFitsOf(run, t))}(${join(keyColumns(t).map((c) => glue`o.${ident(c.name)}`))})` : sql('true'));
+const keyFits = (run: RunId, t: Rebuilt): Sql =>
+  t.keyConverts ? glue`${ident(keyFitsOf(run, t))}(${join(keyColumns(t).map((c) => glue`o.${ident(c.name)}`))})` : sql('true');
 /** Why the old row `o` does not fit: its key, or another value. */
 export const misfit = (run: RunId, t: Rebuilt): Sql => glue`CASE WHEN ${keyFits(run, t)} THEN 'conversion' ELSE 'key' END`;
 
@@ -45,14 +47,20 @@ export async function createJudges(db: Db, run: RunId, t: Rebuilt): Promise<void
       names: { function: keyFitsOf(run, t) },
       parts: {
         parameters: join(key.map((c, i) => glue`a${nth(i)} ${sql(c.oldType)}`)),
-        variables: join(key.map((c, i) => glue`v${nth(i)} ${sql(c.newType)}; r${nth(i)} ${sql(c.oldType)};`), ' '),
+        variables: join(
+          key.map((c, i) => glue`v${nth(i)} ${sql(c.newType)}; r${nth(i)} ${sql(c.oldType)};`),
+          ' ',
+        ),
         there: join(key.map((c) => c.convert)),
         there_into: join(key.map((_, i) => glue`v${nth(i)}`)),
         key: join(key.map((c, i) => glue`a${nth(i)} AS ${ident(c.name)}`)),
         back: join(key.map((c) => c.back)),
         back_into: join(key.map((_, i) => glue`r${nth(i)}`)),
         there_again: join(key.map((c, i) => glue`v${nth(i)} AS ${ident(c.name)}`)),
-        verdict: join(key.map((_, i) => glue`a${nth(i)} IS NOT DISTINCT FROM r${nth(i)}`), ' AND '),
+        verdict: join(
+          key.map((_, i) => glue`a${nth(i)} IS NOT DISTINCT FROM r${nth(i)}`),
+          ' AND ',
+        ),
       },
     });
   }
@@ -65,7 +73,10 @@ export async function createJudges(db: Db, run: RunId, t: Rebuilt): Promise<void
       variables: join([sql(''), ...judged.filter((c) => c.changed).map((c) => glue`v${nth(t.columns.indexOf(c))} ${sql(c.newType)};`)], ' '),
       conversions: join([sql(''), ...judged.filter((c) => c.changed).map((c) => glue`v${nth(t.columns.indexOf(c))} := ${c.convert};`)], ' '),
       verdict: join(
-        [keyFits(run, t), ...judged.filter((c) => c.notNull).map((c) => (c.changed ? glue`v${nth(t.columns.indexOf(c))} IS NOT NULL` : glue`o.${ident(c.name)} IS NOT NULL`))],
+        [
+          keyFits(run, t),
+          ...judged.filter((c) => c.notNull).map((c) => (c.changed ? glue`v${nth(t.columns.indexOf(c))} IS NOT NULL` : glue`o.${ident(c.name)} IS NOT NULL`)),
+        ],
         ' AND ',
       ),
     },
@@ -82,7 +93,8 @@ export async function createForwardDrain(db: Db, run: RunId, t: Rebuilt, shape: 
   const q = ident(quarantineOf(run, t));
   const shadow = ident(t.shadow);
   const table = ident(t.table);
-  const insert = (from: Sql, where: Sql): Sql => glue`INSERT INTO ${shadow} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${convertList(t)} FROM ${from} WHERE ${where};`;
+  const insert = (from: Sql, where: Sql): Sql =>
+    glue`INSERT INTO ${shadow} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${convertList(t)} FROM ${from} WHERE ${where};`;
   const set = (from: Sql): Sql => (t.converts ? glue`INSERT INTO ${q} SELECT o.*, ${misfit(run, t)} FROM ${from} WHERE NOT ${fits(run, t)};` : sql(''));
   const all = glue`ONLY ${table} o`;
   const some = glue`unnest(${arrays(t)}) AS l(${keyAliases(t)}) JOIN ONLY ${table} o ON ${sameKey(t, 'o', 'l')}`;
@@ -112,9 +124,20 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
   const changed = columns.filter((c) => c.changed);
   const spelled = (i: number): Sql => glue`f${nth(i)}`;
   const base = (type: string): Sql => sql(type.startsWith('character(') ? 'bpchar' : type.replace(/^(character varying)\(.*$/, '$1'));
-  const variables = join([sql(''), ...t.key.map((_, i) => glue`fk${nth(i)} ${sql(keyColumns(t)[i]?.newType ?? '')}[];`), ...changed.map((c, i) => glue`${spelled(i)} ${base(c.oldType)}[];`)], ' ');
+  const variables = join(
+    [
+      sql(''),
+      ...t.key.map((_, i) => glue`fk${nth(i)} ${sql(keyColumns(t)[i]?.newType ?? '')}[];`),
+      ...changed.map((c, i) => glue`${spelled(i)} ${base(c.oldType)}[];`),
+    ],
+    ' ',
+  );
   const backKeys = glue`(SELECT DISTINCT ${list(t, 'back')} FROM unnest(${arrays(t)}) AS n(${named(t)}) OFFSET 0)`;
-  const newOfOld = (alias: Sql): Sql => join(keyColumns(t).map((c) => glue`${alias}.${ident(c.name)} = ${c.back}`), ' AND ');
+  const newOfOld = (alias: Sql): Sql =>
+    join(
+      keyColumns(t).map((c) => glue`${alias}.${ident(c.name)} = ${c.back}`),
+      ' AND ',
+    );
   // values of changed columns as they must be afterwards, taken while the old rows are still there
   const keep =
     changed.length === 0
@@ -122,7 +145,10 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
       : glue`SELECT ${join([...t.key.map((n) => glue`array_agg(n.${ident(n)})`), ...changed.map((c) => glue`array_agg(CASE WHEN o.${ident(t.key[0] ?? '')} IS NOT NULL AND ${c.convert} IS NOT DISTINCT FROM n.${ident(c.name)} THEN o.${ident(c.name)} ELSE ${c.back} END)`)])}
       INTO ${join([...t.key.map((_, i) => glue`fk${nth(i)}`), ...changed.map((_, i) => spelled(i))])}
       FROM unnest(${arrays(t)}) AS l(${keyAliases(t)}) JOIN ONLY ${table} n ON ${sameKey(t, 'n', 'l')}
-      LEFT JOIN ONLY ${old} o ON ${newOfOld(sql('o'))} AND NOT EXISTS (SELECT FROM ${q} q WHERE ${join(t.key.map((k) => glue`q.${ident(k)} = o.${ident(k)}`), ' AND ')});`;
+      LEFT JOIN ONLY ${old} o ON ${newOfOld(sql('o'))} AND NOT EXISTS (SELECT FROM ${q} q WHERE ${join(
+        t.key.map((k) => glue`q.${ident(k)} = o.${ident(k)}`),
+        ' AND ',
+      )});`;
   const values = join(
     columns.map((c) => {
       const at = changed.indexOf(c);
@@ -133,7 +159,11 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
     changed.length === 0
       ? glue`unnest(${arrays(t)}) AS l(${keyAliases(t)})`
       : glue`unnest(${join([...t.key.map((_, i) => glue`fk${nth(i)}`), ...changed.map((_, i) => spelled(i))])}) AS l(${join([...t.key.map((_, i) => glue`k${nth(i)}`), ...changed.map((_, i) => spelled(i))])})`;
-  const present = (side: Sql): Sql => glue`EXISTS (SELECT FROM ONLY ${side} x WHERE ${join(t.key.map((k) => glue`x.${ident(k)} = q.${ident(k)}`), ' AND ')})`;
+  const present = (side: Sql): Sql =>
+    glue`EXISTS (SELECT FROM ONLY ${side} x WHERE ${join(
+      t.key.map((k) => glue`x.${ident(k)} = q.${ident(k)}`),
+      ' AND ',
+    )})`;
   const own = join(columns.map((c) => glue`q.${ident(c.name)}`));
   const apply = glue`IF truncated THEN
     DELETE FROM ${old};

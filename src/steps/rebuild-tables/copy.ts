@@ -49,7 +49,10 @@ const SMALLEST_CHUNK = 64;
 export async function copyAll(cx: StepContext, group: Group): Promise<void> {
   let left: readonly Rebuilt[] = group.tables;
   for (let attempt = 1; left.length > 0; attempt += 1) {
-    if (attempt > 5) throw new Bug(`${left.map((t) => display(t.table)).join(', ')}: rewritten again and again while being copied`, { hint: 'Stop VACUUM FULL and CLUSTER for the time of the migration.' });
+    if (attempt > 5)
+      throw new Bug(`${left.map((t) => display(t.table)).join(', ')}: rewritten again and again while being copied`, {
+        hint: 'Stop VACUUM FULL and CLUSTER for the time of the migration.',
+      });
     left = await copyOnce(cx, left);
   }
 }
@@ -60,7 +63,9 @@ async function copyOnce(cx: StepContext, tables: readonly Rebuilt[]): Promise<re
   for (const table of tables) {
     await cx.db.change('rebuild-tables/empty', { names: { table: table.shadow } });
     await cx.db.change('rebuild-tables/empty', { names: { table: quarantineOf(cx.run, table) } });
-    const { pages, filenode, estimate } = await cx.db.one<{ pages: number; filenode: number; estimate: number }>('rebuild-tables/pages', { literals: { table: ident(table.table) } });
+    const { pages, filenode, estimate } = await cx.db.one<{ pages: number; filenode: number; estimate: number }>('rebuild-tables/pages', {
+      literals: { table: ident(table.table) },
+    });
     expected += estimate;
     const size = Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, Math.ceil(pages / (cx.budget.workers * 16))));
     // the last range has no end: rows may have been added since the size was read
@@ -101,8 +106,17 @@ function copyRange(db: Db, run: RunId, chunk: Chunk, judged: boolean): Promise<n
       const { filenode } = await tx.one<{ filenode: number }>('rebuild-tables/filenode', { literals: { table: ident(t.table) } });
       if (filenode !== chunk.filenode) throw new Moved(t);
       await tx.change('rebuild-tables/scan-by-tid');
-      const rows = await tx.change('rebuild-tables/copy-chunk', { names: { shadow: t.shadow, table: t.table }, parts: { columns: columnList(t), values: convertList(t), fit: judged ? fits(run, t) : fromCatalog('true') }, values });
-      if (judged) await tx.change('rebuild-tables/quarantine-chunk', { names: { quarantine: quarantineOf(run, t), table: t.table }, parts: { reason: misfit(run, t), fit: fits(run, t) }, values });
+      const rows = await tx.change('rebuild-tables/copy-chunk', {
+        names: { shadow: t.shadow, table: t.table },
+        parts: { columns: columnList(t), values: convertList(t), fit: judged ? fits(run, t) : fromCatalog('true') },
+        values,
+      });
+      if (judged)
+        await tx.change('rebuild-tables/quarantine-chunk', {
+          names: { quarantine: quarantineOf(run, t), table: t.table },
+          parts: { reason: misfit(run, t), fit: fits(run, t) },
+          values,
+        });
       return rows;
     },
     { isolation: 'repeatable read', lockTimeoutMs: 200 },
@@ -144,7 +158,9 @@ export async function dedupe(cx: StepContext, group: Group): Promise<void> {
 
 /** VACUUM first (hint bits and visibility once, instead of in every index build), then all indexes, the largest first, several at a time; then what hangs on them. Locks: shadows only. */
 export async function buildIndexes(cx: StepContext, group: Group, sources: readonly Source[]): Promise<void> {
-  await inParallel(cx, group.tables, async (db, t) => void (await db.change('rebuild-tables/vacuum', { names: { table: t.shadow } })));
+  await inParallel(cx, group.tables, async (db, t) => {
+    await db.change('rebuild-tables/vacuum', { names: { table: t.shadow } });
+  });
   const jobs = indexJobs(group, sources);
   let done = 0;
   await inParallel(cx, jobs, async (db, job) => {

@@ -46,7 +46,14 @@ export type Rebuilt = {
   /** a column changes, so rows may be unfit */
   readonly converts: boolean;
   readonly keyConverts: boolean;
-  readonly sequences: readonly { readonly kind: 'serial' | 'identity'; readonly schema: string; readonly name: string; readonly column: string; readonly widen: string | null; readonly type: string }[];
+  readonly sequences: readonly {
+    readonly kind: 'serial' | 'identity';
+    readonly schema: string;
+    readonly name: string;
+    readonly column: string;
+    readonly widen: string | null;
+    readonly type: string;
+  }[];
 };
 
 /** A foreign key from or to the group, before and after. */
@@ -69,11 +76,31 @@ export type KeyPlan = {
 export type Group = { readonly tables: readonly Rebuilt[]; readonly keys: readonly KeyPlan[] };
 
 /** Types whose hash functions distinguish what their text distinguishes. */
-const rawTypes = new Set(['boolean', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid', 'date', 'timestamp without time zone', 'timestamp with time zone', 'time without time zone', 'jsonb', 'bytea', 'name', 'oid', 'interval', 'inet', 'macaddr']);
+const rawTypes = new Set([
+  'boolean',
+  'smallint',
+  'integer',
+  'bigint',
+  'text',
+  'character varying',
+  'uuid',
+  'date',
+  'timestamp without time zone',
+  'timestamp with time zone',
+  'time without time zone',
+  'jsonb',
+  'bytea',
+  'name',
+  'oid',
+  'interval',
+  'inet',
+  'macaddr',
+]);
 const bareOf = (type: string): string => type.replace(/\([^)]*\)/, '');
 
 /** varchar(n) and char(n) cut silently when cast explicitly; without the modifier the column's own length check raises instead. */
-const castTo = (type: string): string => (/^character( varying)?\(/.test(type) ? (type.startsWith('character varying') ? 'character varying' : 'bpchar') : type);
+const castTo = (type: string): string =>
+  /^character( varying)?\(/.test(type) ? (type.startsWith('character varying') ? 'character varying' : 'bpchar') : type;
 
 export interface Source {
   readonly table: Relation;
@@ -91,12 +118,25 @@ function columnPlan(column: ShapeColumn, source: Source): ColumnPlan {
   const id = ident(column.name);
   const old = glue`o.${id}`;
   const cast = (value: Sql, type: string): Sql => glue`CAST(${value} AS ${fromCatalog(castTo(type))})`;
-  const convert = wanted?.using !== undefined ? cast(glue`(SELECT (${fromPlan(wanted.using)}) FROM (SELECT (o).*) AS "row")`, newType) : changed ? cast(old, newType) : old;
-  const back = wanted?.back !== undefined ? cast(glue`(SELECT (${fromPlan(wanted.back)}) FROM (SELECT (n).*) AS "row")`, column.type) : changed ? cast(glue`n.${id}`, column.type) : glue`n.${id}`;
-  const thereAndBack = !changed ? old : wanted?.back !== undefined ? cast(glue`(SELECT (${fromPlan(wanted.back)}) FROM (SELECT ${convert} AS ${id}) AS "row")`, column.type) : cast(convert, column.type);
+  const convert =
+    wanted?.using !== undefined ? cast(glue`(SELECT (${fromPlan(wanted.using)}) FROM (SELECT (o).*) AS "row")`, newType) : changed ? cast(old, newType) : old;
+  const back =
+    wanted?.back !== undefined
+      ? cast(glue`(SELECT (${fromPlan(wanted.back)}) FROM (SELECT (n).*) AS "row")`, column.type)
+      : changed
+        ? cast(glue`n.${id}`, column.type)
+        : glue`n.${id}`;
+  const thereAndBack = !changed
+    ? old
+    : wanted?.back !== undefined
+      ? cast(glue`(SELECT (${fromPlan(wanted.back)}) FROM (SELECT ${convert} AS ${id}) AS "row")`, column.type)
+      : cast(convert, column.type);
   const textual = ['text', 'character varying', 'character', 'bpchar'].includes(column.bare);
-  const modified = /\(/.test(newType) && castTo(newType) === newType;
-  const losses = [...(textual || newType === 'text' ? [] : [glue`${thereAndBack} IS DISTINCT FROM ${old}`]), ...(modified ? [glue`CAST(${old} AS ${fromCatalog(bareOf(newType))}) IS DISTINCT FROM ${convert}`] : [])];
+  const modified = newType.includes('(') && castTo(newType) === newType;
+  const losses = [
+    ...(textual || newType === 'text' ? [] : [glue`${thereAndBack} IS DISTINCT FROM ${old}`]),
+    ...(modified ? [glue`CAST(${old} AS ${fromCatalog(bareOf(newType))}) IS DISTINCT FROM ${convert}`] : []),
+  ];
   return {
     name: column.name,
     oldType: column.type,
@@ -131,7 +171,14 @@ export function design(run: RunId, plan: PlanFrame, sources: readonly Source[]):
       keyConverts: columns.some((c) => c.changed && key.includes(c.name)),
       sequences: source.shape.sequences.map((s) => {
         const type = columns.find((c) => c.name === s.column)?.newType ?? s.type;
-        return { kind: s.kind, schema: s.schema, name: s.name, column: s.column, type: s.type, widen: s.kind === 'serial' && type !== s.type && ['integer', 'bigint'].includes(type) ? type : null };
+        return {
+          kind: s.kind,
+          schema: s.schema,
+          name: s.name,
+          column: s.column,
+          type: s.type,
+          widen: s.kind === 'serial' && type !== s.type && ['integer', 'bigint'].includes(type) ? type : null,
+        };
       }),
     };
   });
@@ -149,7 +196,19 @@ function keyPlans(plan: PlanFrame, sources: readonly Source[]): readonly KeyPlan
     if (seen.has(id)) continue;
     seen.add(id);
     const state = { definition: fk.definition, validated: fk.validated };
-    carried.push({ name: fk.name, child: fk.child, parent: fk.parent, childColumns: fk.childColumns, parentColumns: fk.parentColumns, childAt: at(fk.child), parentAt: at(fk.parent), before: state, after: state, planned: false, comment: fk.comment });
+    carried.push({
+      name: fk.name,
+      child: fk.child,
+      parent: fk.parent,
+      childColumns: fk.childColumns,
+      parentColumns: fk.parentColumns,
+      childAt: at(fk.child),
+      parentAt: at(fk.parent),
+      before: state,
+      after: state,
+      planned: false,
+      comment: fk.comment,
+    });
   }
   return [...planned, ...carried];
 }
@@ -177,14 +236,19 @@ function plannedKey(plan: PlanFrame, source: Source, name: string, spec: Foreign
 
 // ---- expressions over a table of the group -------------------------------------------------------------------------
 
-export const columnsOf = (t: Rebuilt, names: readonly string[]): readonly ColumnPlan[] => names.map((name) => t.columns.find((c) => c.name === name)).filter((c) => c !== undefined);
+export const columnsOf = (t: Rebuilt, names: readonly string[]): readonly ColumnPlan[] =>
+  names.map((name) => t.columns.find((c) => c.name === name)).filter((c) => c !== undefined);
 export const keyColumns = (t: Rebuilt): readonly ColumnPlan[] => columnsOf(t, t.key);
 export const insertable = (t: Rebuilt): readonly ColumnPlan[] => t.columns.filter((c) => c.insertable);
 export const columnList = (t: Rebuilt): Sql => join(insertable(t).map((c) => ident(c.name)));
 export const convertList = (t: Rebuilt): Sql => join(insertable(t).map((c) => c.convert));
 
 /** k1 = the first key column … of `side`, whose rows are called `alias` */
-export const sameKey = (t: Rebuilt, alias: string, other: string): Sql => join(keyColumns(t).map((c, i) => glue`${fromCatalog(alias)}.${ident(c.name)} = ${fromCatalog(`${other}.k${String(i + 1)}`)}`), ' AND ');
+export const sameKey = (t: Rebuilt, alias: string, other: string): Sql =>
+  join(
+    keyColumns(t).map((c, i) => glue`${fromCatalog(alias)}.${ident(c.name)} = ${fromCatalog(`${other}.k${String(i + 1)}`)}`),
+    ' AND ',
+  );
 
 const collate = (shape: Shape | null, c: ColumnPlan): Sql => {
   const collation = shape?.columns.find((s) => s.name === c.name)?.collation ?? null;
@@ -212,8 +276,16 @@ export const quarantineOf = (run: RunId, t: Rebuilt): Relation => inControl('qua
 export const fitsOf = (run: RunId, t: Rebuilt): Relation => inControl('fits', run, t.oid);
 export const keyFitsOf = (run: RunId, t: Rebuilt): Relation => inControl('keyfits', run, t.oid);
 
-export const forwardDrain = (run: RunId, t: Rebuilt): Drain => ({ log: inControl('log', run, t.oid), fn: inControl('drain', run, t.oid), locks: [t.table, t.shadow] });
-export const reverseDrain = (run: RunId, t: Rebuilt): Drain => ({ log: inControl('rlog', run, t.oid), fn: inControl('rdrain', run, t.oid), locks: [t.table, t.old] });
+export const forwardDrain = (run: RunId, t: Rebuilt): Drain => ({
+  log: inControl('log', run, t.oid),
+  fn: inControl('drain', run, t.oid),
+  locks: [t.table, t.shadow],
+});
+export const reverseDrain = (run: RunId, t: Rebuilt): Drain => ({
+  log: inControl('rlog', run, t.oid),
+  fn: inControl('rdrain', run, t.oid),
+  locks: [t.table, t.old],
+});
 
 /** Expression list that identifies a row's content in the new types: from the old row `o` or the new row `n`. Generated columns follow from the others. */
 export const contentOf = (t: Rebuilt, side: 'o' | 'n'): Sql =>

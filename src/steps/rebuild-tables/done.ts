@@ -28,11 +28,18 @@ export function foundDone(reading: Reading): boolean {
       const plain = (t: string): string => t.replace(/[\s"()]/g, '').toLowerCase();
       return plain(rest) === plain(`USING ${wanted.method ?? 'btree'} (${text})${wanted.where === undefined ? '' : ` WHERE ${wanted.where}`}`);
     });
-    const unique = Object.entries(spec.unique).every(([name, wanted]) => shape.constraints.some((k) => k.name === name && k.type === 'u' && k.columns.join('\0') === wanted.columns.join('\0')));
+    const unique = Object.entries(spec.unique).every(([name, wanted]) =>
+      shape.constraints.some((k) => k.name === name && k.type === 'u' && k.columns.join('\0') === wanted.columns.join('\0')),
+    );
     const keys = reading.group.keys
       .filter((k) => k.planned && k.childAt === i)
       .every((k) => {
-        const plain = (t: string): string => t.replace(/[\s"]/g, '').toLowerCase().replace(/public\./g, '').replace(/on(update|delete)noaction/g, '');
+        const plain = (t: string): string =>
+          t
+            .replace(/[\s"]/g, '')
+            .toLowerCase()
+            .replace(/public\./g, '')
+            .replace(/on(update|delete)noaction/g, '');
         return k.before?.validated === true && plain(k.before.definition) === plain(k.after.definition);
       });
     return columns && indexes && unique && keys;

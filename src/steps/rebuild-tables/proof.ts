@@ -53,20 +53,51 @@ export async function compare(db: ReadDb, run: RunId, t: Rebuilt, direction: 'fo
     old_pending: and(key.map((c, i) => glue`l.${nth(i)} = ${forward ? glue`o.${ident(c.name)}` : c.convert}`)),
     new_pending: and(key.map((c, i) => glue`l.${nth(i)} = ${forward ? c.back : glue`n.${ident(c.name)}`}`)),
   };
-  const row = await db.one<{ everything: boolean; oldRows: number; oldSum: string; newRows: number; newSum: string; quarantined: number; conflicts: number; quarantineWrong: number; moved: number }>('rebuild-tables/compare', {
+  const row = await db.one<{
+    everything: boolean;
+    oldRows: number;
+    oldSum: string;
+    newRows: number;
+    newSum: string;
+    quarantined: number;
+    conflicts: number;
+    quarantineWrong: number;
+    moved: number;
+  }>('rebuild-tables/compare', {
     names,
     parts: {
       ...parts,
-      moved: forward && t.keyConverts ? join(key.map((c) => glue`${c.thereAndBack} IS DISTINCT FROM o.${ident(c.name)}`), ' OR ') : sql('false'),
+      moved:
+        forward && t.keyConverts
+          ? join(
+              key.map((c) => glue`${c.thereAndBack} IS DISTINCT FROM o.${ident(c.name)}`),
+              ' OR ',
+            )
+          : sql('false'),
       quarantine_wrong: glue`NOT EXISTS (SELECT FROM ONLY ${ident(names.old)} o WHERE ${sameKeys} AND ${sameRow}) AND NOT ${pending} AND NOT EXISTS (SELECT FROM ONLY ${ident(names.new)} n WHERE ${newQuarantined})`,
     },
   });
   const equal = row.oldRows === row.newRows && row.oldSum === row.newSum;
   const differences = equal || row.everything ? [] : await differingKeys(db, t, names, parts);
-  return { table: t, rows: row.newRows, checksum: row.newSum, quarantined: row.quarantined, conflicts: row.conflicts, quarantineWrong: row.quarantineWrong, moved: row.moved, differences, nothing: row.everything };
+  return {
+    table: t,
+    rows: row.newRows,
+    checksum: row.newSum,
+    quarantined: row.quarantined,
+    conflicts: row.conflicts,
+    quarantineWrong: row.quarantineWrong,
+    moved: row.moved,
+    differences,
+    nothing: row.everything,
+  };
 }
 
-async function differingKeys(db: ReadDb, t: Rebuilt, names: Readonly<Record<'log' | 'quarantine' | 'old' | 'new', Relation>>, parts: Readonly<Record<string, Sql>>): Promise<Compared['differences']> {
+async function differingKeys(
+  db: ReadDb,
+  t: Rebuilt,
+  names: Readonly<Record<'log' | 'quarantine' | 'old' | 'new', Relation>>,
+  parts: Readonly<Record<string, Sql>>,
+): Promise<Compared['differences']> {
   const key = keyColumns(t);
   return db.rows<Compared['differences'][number]>('rebuild-tables/compare-keys', {
     names,
@@ -85,10 +116,21 @@ export function faultsOf(c: Compared): readonly { readonly message: string; read
   const name = display(c.table.table);
   const found = [];
   if (c.differences.length > 0) {
-    const kinds = ['missing', 'extra', 'different'].map((what) => [what, c.differences.filter((d) => d.what === what).length] as const).filter(([, n]) => n > 0);
-    found.push({ message: `${name}: ${kinds.map(([what, n]) => `${String(n)}${c.differences.length === 100 ? '+' : ''} rows ${what}`).join(', ')}`, keys: c.differences.map((d) => d.key), count: c.differences.length });
+    const kinds = ['missing', 'extra', 'different']
+      .map((what) => [what, c.differences.filter((d) => d.what === what).length] as const)
+      .filter(([, n]) => n > 0);
+    found.push({
+      message: `${name}: ${kinds.map(([what, n]) => `${String(n)}${c.differences.length === 100 ? '+' : ''} rows ${what}`).join(', ')}`,
+      keys: c.differences.map((d) => d.key),
+      count: c.differences.length,
+    });
   }
-  if (c.quarantineWrong > 0) found.push({ message: `${name}: ${String(c.quarantineWrong)} rows that were set aside are not in the retired table as they are`, keys: [], count: c.quarantineWrong });
+  if (c.quarantineWrong > 0)
+    found.push({
+      message: `${name}: ${String(c.quarantineWrong)} rows that were set aside are not in the retired table as they are`,
+      keys: [],
+      count: c.quarantineWrong,
+    });
   if (c.moved > 0) found.push({ message: `${name}: ${String(c.moved)} keys do not come back as they were`, keys: [], count: c.moved });
   return found;
 }

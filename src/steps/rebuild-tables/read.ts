@@ -21,7 +21,12 @@ export async function readGroup(db: ReadDb, run: RunId, plan: PlanFrame, spec: R
     const table = relation(written, plan);
     const shape = await readShape(db, table);
     if (shape === null) {
-      findings.push(block('table-not-found', `table ${display(table)} does not exist`, { object: display(table), hint: 'Correct the name in the plan (names are literal: upper and lower case differ), or take the table out of it.' }));
+      findings.push(
+        block('table-not-found', `table ${display(table)} does not exist`, {
+          object: display(table),
+          hint: 'Correct the name in the plan (names are literal: upper and lower case differ), or take the table out of it.',
+        }),
+      );
       continue;
     }
     const types: Record<string, string> = {};
@@ -40,7 +45,12 @@ export async function readGroup(db: ReadDb, run: RunId, plan: PlanFrame, spec: R
       if (column.type === undefined) continue;
       const type = await canonicalType(db, column.type);
       if (type === null) {
-        findings.push(block('type-not-found', `the server does not know the type ${column.type} (column ${name} of ${display(table)})`, { object: display(table), hint: 'Write the type as CREATE TABLE takes it; types outside pg_catalog need their schema.' }));
+        findings.push(
+          block('type-not-found', `the server does not know the type ${column.type} (column ${name} of ${display(table)})`, {
+            object: display(table),
+            hint: 'Write the type as CREATE TABLE takes it; types outside pg_catalog need their schema.',
+          }),
+        );
       } else types[name] = type;
     }
     for (const [name, index] of Object.entries(tableSpec.indexes)) for (const c of index.columns ?? []) missing(c, `index ${name}`);

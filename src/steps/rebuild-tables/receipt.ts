@@ -2,10 +2,12 @@ import type { Group } from './design.js';
 
 /**
  * What undo, watch and cleanup need. Saved before the act it describes: `capture` before anything is created, `ready`
- * before the swap message is sent. Whether the swap happened says the row in lossless.swap, never the receipt alone.
+ * before the swap message is sent; `undone` (failed tables are kept) and `aborted` (nothing is left) by the undo. Whether the swap happened says the row in lossless.swap, never the receipt alone.
  */
 export type RebuildReceipt = {
-  readonly state: 'nothing' | 'capture' | 'copying' | 'copied' | 'deduped' | 'indexed' | 'syncing' | 'ready' | 'swapped' | 'settled' | 'validated' | 'undoing' | 'swapped-back' | 'undone' | 'cleaning';
+  /** nothing: found done */
+  readonly state:
+    'nothing' | 'capture' | 'copying' | 'copied' | 'deduped' | 'indexed' | 'syncing' | 'ready' | 'swapped' | 'settled' | 'validated' | 'undone' | 'aborted';
   readonly group: Group;
   /** rows of each table when the capture began, in the order of the group */
   readonly before: readonly number[];
@@ -15,6 +17,3 @@ export type RebuildReceipt = {
   readonly straddling: readonly string[];
   readonly swappedAt: string | null;
 };
-
-/** The state before which nothing of the application's was replaced. */
-export const beforeSwap = (state: RebuildReceipt['state']): boolean => ['nothing', 'capture', 'copying', 'copied', 'deduped', 'indexed', 'syncing'].includes(state);

@@ -13,7 +13,8 @@ type Function = (typeof kinds)[number];
 /** Our triggers on the table that the application uses. Lock: ACCESS EXCLUSIVE for milliseconds, one table per transaction. */
 export async function removeTriggers(db: Db, run: RunId, t: Rebuilt): Promise<void> {
   const { length } = await db.rows('rebuild-tables/exists', { values: [[ident(t.table)]] });
-  if (length > 0 && (await db.rows('rebuild-tables/our-triggers', { values: [ident(t.table), `%\\_${run}`] })).length > 0) await alterOnline(db, t.table, dropTriggers(run, t.table), 'rebuild-tables/remove-triggers');
+  if (length > 0 && (await db.rows('rebuild-tables/our-triggers', { values: [ident(t.table), `%\\_${run}`] })).length > 0)
+    await alterOnline(db, t.table, dropTriggers(run, t.table), 'rebuild-tables/remove-triggers');
 }
 
 export async function removeFunctions(db: Db, run: RunId, t: Rebuilt, which: readonly Function[] = kinds): Promise<void> {

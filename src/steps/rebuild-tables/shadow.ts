@@ -14,7 +14,10 @@ export async function createSchemas(db: Db, run: RunId, group: Group): Promise<v
   const pairs = new Map(group.tables.map((t) => [t.shadow.schema, t.old.schema] as const));
   const about = (what: string): string => `Lossless run ${run}: ${what} Removed by the rollback or cleanup phase of the run (docs/troubleshooting.md).`;
   for (const [next, old] of pairs)
-    await db.change('rebuild-tables/create-schemas', { names: { new: next, old }, literals: { new_about: about('tables that are being built.'), old_about: about('tables that were replaced, kept until the retention ends.') } });
+    await db.change('rebuild-tables/create-schemas', {
+      names: { new: next, old },
+      literals: { new_about: about('tables that are being built.'), old_about: about('tables that were replaced, kept until the retention ends.') },
+    });
 }
 
 export const runSchemas = (run: RunId, group: Group): readonly string[] => {
@@ -80,7 +83,10 @@ export async function createShadow(db: Db, t: Rebuilt, source: Source): Promise<
   for (const c of shape.columns) {
     const id = ident(c.name);
     const type = t.columns.find((x) => x.name === c.name);
-    if (c.storage !== null && type?.newType === type?.oldType) statements.push(glue`ALTER TABLE ${shadow} ALTER COLUMN ${id} SET STORAGE ${sql({ p: 'PLAIN', e: 'EXTERNAL', m: 'MAIN', x: 'EXTENDED' }[c.storage] ?? 'EXTENDED')}`);
+    if (c.storage !== null && type?.newType === type?.oldType)
+      statements.push(
+        glue`ALTER TABLE ${shadow} ALTER COLUMN ${id} SET STORAGE ${sql({ p: 'PLAIN', e: 'EXTERNAL', m: 'MAIN', x: 'EXTENDED' }[c.storage] ?? 'EXTENDED')}`,
+      );
     if (c.compression !== '') statements.push(glue`ALTER TABLE ${shadow} ALTER COLUMN ${id} SET COMPRESSION ${sql(c.compression === 'l' ? 'lz4' : 'pglz')}`);
     if (c.statistics !== null) statements.push(glue`ALTER TABLE ${shadow} ALTER COLUMN ${id} SET STATISTICS ${sql(String(c.statistics))}`);
     if ((c.options ?? []).length > 0) statements.push(glue`ALTER TABLE ${shadow} ALTER COLUMN ${id} SET (${join(options(c.options))})`);
@@ -94,7 +100,10 @@ export async function createShadow(db: Db, t: Rebuilt, source: Source): Promise<
     await db.message(statements, { about: 'rebuild-tables/create-shadow' });
   } catch (error) {
     if (!(error instanceof QueryFailed && error.sqlstate.startsWith('42'))) throw error;
-    throw new UserError(`${display(t.table)} cannot be built with the new types: ${error.message}`, { hint: 'A check, a default or a generated column depends on a column that is converted. Change it first by a sql step, or restate its default in the plan.', cause: error });
+    throw new UserError(`${display(t.table)} cannot be built with the new types: ${error.message}`, {
+      hint: 'A check, a default or a generated column depends on a column that is converted. Change it first by a sql step, or restate its default in the plan.',
+      cause: error,
+    });
   }
 }
 
@@ -125,7 +134,9 @@ function indexesOf(t: Rebuilt, source: Source): readonly IndexJob[] {
     const after: Sql[] = [];
     const timing = constraint?.deferrable === true ? sql(` DEFERRABLE${constraint.deferred ? ' INITIALLY DEFERRED' : ''}`) : sql('');
     if (constraint !== undefined && constraint.type !== 'x') {
-      after.push(glue`ALTER TABLE ${shadow} ADD CONSTRAINT ${ident(constraint.name)} ${sql(constraint.type === 'p' ? 'PRIMARY KEY' : 'UNIQUE')} USING INDEX ${ident(x.name)}${timing}`);
+      after.push(
+        glue`ALTER TABLE ${shadow} ADD CONSTRAINT ${ident(constraint.name)} ${sql(constraint.type === 'p' ? 'PRIMARY KEY' : 'UNIQUE')} USING INDEX ${ident(x.name)}${timing}`,
+      );
     }
     if (constraint?.comment != null) after.push(glue`COMMENT ON CONSTRAINT ${ident(constraint.name)} ON ${shadow} IS ${literal(constraint.comment)}`);
     if (x.comment !== null) after.push(glue`COMMENT ON INDEX ${inNew(x.name)} IS ${literal(x.comment)}`);
@@ -141,7 +152,13 @@ function indexesOf(t: Rebuilt, source: Source): readonly IndexJob[] {
     const what = wanted.columns === undefined ? sql(wanted.expression ?? '') : join(wanted.columns.map((c) => ident(c)));
     const where = wanted.where === undefined ? sql('') : glue` WHERE ${sql(wanted.where)}`;
     const comment = shape.indexes.find((x) => x.name === name)?.comment ?? null;
-    jobs.push({ table: t, name, create: glue`CREATE INDEX ${ident(name)} ON ${shadow} USING ${ident(wanted.method ?? 'btree')} (${what})${where}`, bytes: shape.bytes / 4, after: comment === null ? [] : [glue`COMMENT ON INDEX ${inNew(name)} IS ${literal(comment)}`] });
+    jobs.push({
+      table: t,
+      name,
+      create: glue`CREATE INDEX ${ident(name)} ON ${shadow} USING ${ident(wanted.method ?? 'btree')} (${what})${where}`,
+      bytes: shape.bytes / 4,
+      after: comment === null ? [] : [glue`COMMENT ON INDEX ${inNew(name)} IS ${literal(comment)}`],
+    });
   }
   for (const [name, wanted] of Object.entries(spec.unique)) {
     jobs.push({
@@ -159,29 +176,47 @@ function indexesOf(t: Rebuilt, source: Source): readonly IndexJob[] {
 export const lateChecks = (t: Rebuilt, source: Source): readonly Sql[] =>
   source.shape.constraints
     .filter((k) => k.type === 'c' && !k.validated)
-    .flatMap((k) => [glue`ALTER TABLE ${ident(t.table)} ADD CONSTRAINT ${ident(k.name)} ${sql(k.definition)}`, ...(k.comment === null ? [] : [glue`COMMENT ON CONSTRAINT ${ident(k.name)} ON ${ident(t.table)} IS ${literal(k.comment)}`])]);
+    .flatMap((k) => [
+      glue`ALTER TABLE ${ident(t.table)} ADD CONSTRAINT ${ident(k.name)} ${sql(k.definition)}`,
+      ...(k.comment === null ? [] : [glue`COMMENT ON CONSTRAINT ${ident(k.name)} ON ${ident(t.table)} IS ${literal(k.comment)}`]),
+    ]);
 
 const grantee = (g: Grant): Sql => (g.grantee === null ? sql('PUBLIC') : ident(g.grantee));
 const grants = (kind: Sql, object: Relation, list: readonly Grant[]): readonly Sql[] =>
-  list.map((g) => glue`GRANT ${sql(g.privilege)}${g.column === null ? sql('') : glue` (${ident(g.column)})`} ON ${kind} ${ident(object)} TO ${grantee(g)}${sql(g.grantable ? ' WITH GRANT OPTION' : '')}`);
+  list.map(
+    (g) =>
+      glue`GRANT ${sql(g.privilege)}${g.column === null ? sql('') : glue` (${ident(g.column)})`} ON ${kind} ${ident(object)} TO ${grantee(g)}${sql(g.grantable ? ' WITH GRANT OPTION' : '')}`,
+  );
 /** What default privileges of somebody gave to an object that we created goes first. */
 const revokes = (kind: Sql, object: Relation, list: readonly Grant[], except: string | null): readonly Sql[] =>
-  [...new Set(list.filter((g) => g.grantee === null || g.grantee !== except).map(grantee))].map((who) => glue`REVOKE ALL ON ${kind} ${ident(object)} FROM ${who}`);
+  [...new Set(list.filter((g) => g.grantee === null || g.grantee !== except).map(grantee))].map(
+    (who) => glue`REVOKE ALL ON ${kind} ${ident(object)} FROM ${who}`,
+  );
 
 /** Owner, grants, marks; everything that needs the finished table. */
 export async function finishShadow(db: Db, t: Rebuilt, source: Source): Promise<void> {
   const { shape } = source;
   const made = await readShape(db, t.shadow);
   if (made === null) return;
-  const statements: Sql[] = [...revokes(sql('TABLE'), t.shadow, made.grants, shape.acl === null ? made.owner : null), ...grants(sql('TABLE'), t.shadow, shape.grants)];
+  const statements: Sql[] = [
+    ...revokes(sql('TABLE'), t.shadow, made.grants, shape.acl === null ? made.owner : null),
+    ...grants(sql('TABLE'), t.shadow, shape.grants),
+  ];
   for (const s of shape.sequences.filter((x) => x.kind === 'identity')) {
     const now = made.sequences.find((x) => x.name === s.name);
     const sequence = { schema: t.shadow.schema, name: s.name };
-    statements.push(...revokes(sql('SEQUENCE'), sequence, now?.grants ?? [], s.acl === null ? made.owner : null), ...grants(sql('SEQUENCE'), sequence, s.grants));
+    statements.push(
+      ...revokes(sql('SEQUENCE'), sequence, now?.grants ?? [], s.acl === null ? made.owner : null),
+      ...grants(sql('SEQUENCE'), sequence, s.grants),
+    );
   }
   if (!tuned(shape)) statements.push(glue`ALTER TABLE ${ident(t.shadow)} RESET (autovacuum_enabled)`);
   if (shape.replicaIdentity === 'f') statements.push(glue`ALTER TABLE ${ident(t.shadow)} REPLICA IDENTITY FULL`);
   if (shape.replicaIdentity === 'n') statements.push(glue`ALTER TABLE ${ident(t.shadow)} REPLICA IDENTITY NOTHING`);
-  if (shape.owner !== made.owner) statements.push(glue`GRANT USAGE, CREATE ON SCHEMA ${ident(t.shadow.schema)} TO ${ident(shape.owner)}`, glue`ALTER TABLE ${ident(t.shadow)} OWNER TO ${ident(shape.owner)}`);
+  if (shape.owner !== made.owner)
+    statements.push(
+      glue`GRANT USAGE, CREATE ON SCHEMA ${ident(t.shadow.schema)} TO ${ident(shape.owner)}`,
+      glue`ALTER TABLE ${ident(t.shadow)} OWNER TO ${ident(shape.owner)}`,
+    );
   await db.message([sql('BEGIN'), ...statements, sql('COMMIT')], { about: 'rebuild-tables/finish-shadow' });
 }

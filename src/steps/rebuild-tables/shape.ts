@@ -29,7 +29,13 @@ export interface Shape {
   readonly grants: readonly Grant[];
   readonly columns: readonly ShapeColumn[];
   readonly constraints: readonly ShapeConstraint[];
-  readonly notNulls: readonly { readonly name: string; readonly definition: string; readonly validated: boolean; readonly comment: string | null; readonly columns: readonly string[] }[];
+  readonly notNulls: readonly {
+    readonly name: string;
+    readonly definition: string;
+    readonly validated: boolean;
+    readonly comment: string | null;
+    readonly columns: readonly string[];
+  }[];
   readonly foreignKeys: readonly ShapeForeignKey[];
   readonly indexes: readonly ShapeIndex[];
   readonly sequences: readonly ShapeSequence[];

@@ -22,7 +22,9 @@ const index = z
   .strictObject({ columns: columns.optional(), expression: expression.optional(), method: name.optional(), where: expression.optional() })
   .refine((i) => (i.columns === undefined) !== (i.expression === undefined), { error: 'write either columns: or expression:' });
 
-const action = z.enum(['no action', 'restrict', 'cascade', 'set null', 'set default'], { error: 'write no action, restrict, cascade, set null or set default' });
+const action = z.enum(['no action', 'restrict', 'cascade', 'set null', 'set default'], {
+  error: 'write no action, restrict, cascade, set null or set default',
+});
 
 const foreignKey = z.strictObject({
   columns,

@@ -32,7 +32,8 @@ const same = (a: Relation, b: Relation): boolean => a.schema === b.schema && a.n
 /** Tables outside the group by the lock they need: those that lose a key, and parents that only gain one. */
 function neighbours(group: Group, lost: (k: KeyPlan) => boolean): { readonly exclusive: readonly Relation[]; readonly shared: readonly Relation[] } {
   const outside = (k: KeyPlan): readonly Relation[] => [...(k.childAt < 0 ? [k.child] : []), ...(k.parentAt < 0 ? [k.parent] : [])];
-  const distinct = (list: readonly Relation[]): readonly Relation[] => list.filter((r, i) => list.findIndex((x) => same(x, r)) === i).sort((a, b) => (display(a) < display(b) ? -1 : 1));
+  const distinct = (list: readonly Relation[]): readonly Relation[] =>
+    list.filter((r, i) => list.findIndex((x) => same(x, r)) === i).sort((a, b) => (display(a) < display(b) ? -1 : 1));
   const exclusive = distinct(group.keys.filter(lost).flatMap(outside));
   return { exclusive, shared: distinct(group.keys.flatMap(outside)).filter((r) => !exclusive.some((x) => same(x, r))) };
 }
@@ -40,15 +41,23 @@ function neighbours(group: Group, lost: (k: KeyPlan) => boolean): { readonly exc
 const printOf = (oid: Sql): Sql => glue`(SELECT p.print FROM (${render('rebuild-tables/fingerprint', { parts: { oid } })}) p)`;
 const oidOf = (r: Relation): Sql => glue`pg_catalog.to_regclass(${literal(ident(r))})::oid`;
 
-export const fingerprint = async (db: Pick<Db, 'one'>, table: Relation): Promise<string> => (await db.one<{ print: string }>('rebuild-tables/fingerprint', { parts: { oid: oidOf(table) } })).print;
+export const fingerprint = async (db: Pick<Db, 'one'>, table: Relation): Promise<string> =>
+  (await db.one<{ print: string }>('rebuild-tables/fingerprint', { parts: { oid: oidOf(table) } })).print;
 
 /** Refuses, before anything is changed, when a table is not as it was, a key could not be read, or too many keys wait. */
 function checks(cx: StepContext, group: Group, prints: readonly string[], log: (t: Rebuilt) => Relation): readonly Sql[] {
   const parts: Sql[] = group.tables.flatMap((t, i) => [
     unless(glue`${printOf(oidOf(t.table))} = ${literal(prints[i] ?? '')}`, NEVER, `the definition of ${display(t.table)} was changed since the run began`),
-    unless(glue`NOT EXISTS (SELECT FROM ${ident(log(t))} WHERE op = 'X')`, NEVER, `key columns of ${display(t.table)} were changed, so some writes could not be followed`),
+    unless(
+      glue`NOT EXISTS (SELECT FROM ${ident(log(t))} WHERE op = 'X')`,
+      NEVER,
+      `key columns of ${display(t.table)} were changed, so some writes could not be followed`,
+    ),
   ]);
-  const total = join(group.tables.map((t) => glue`(SELECT pg_catalog.count(*) FROM ${ident(log(t))})`), ' + ');
+  const total = join(
+    group.tables.map((t) => glue`(SELECT pg_catalog.count(*) FROM ${ident(log(t))})`),
+    ' + ',
+  );
   parts.push(glue`waiting := ${total}`, unless(sql(`waiting <= ${String(MOST_KEYS_UNDER_LOCK)}`), NOT_YET, 'too many keys wait'));
   if (cx.plan.strict) {
     const older = sql(
@@ -75,7 +84,8 @@ function forwardActs(cx: StepContext, group: Group, sources: readonly Source[]):
     acts.push(glue`ALTER TABLE ${ident(t.table)} SET SCHEMA ${ident(t.old.schema)}`, glue`ALTER TABLE ${ident(t.shadow)} SET SCHEMA ${ident(t.table.schema)}`);
     for (const s of t.sequences) {
       const name = sequenceIn(t, s.schema, s.name);
-      if (s.kind === 'serial') acts.push(glue`ALTER SEQUENCE ${name}${s.widen === null ? sql('') : glue` AS ${sql(s.widen)}`} OWNED BY ${ident(t.table)}.${ident(s.column)}`);
+      if (s.kind === 'serial')
+        acts.push(glue`ALTER SEQUENCE ${name}${s.widen === null ? sql('') : glue` AS ${sql(s.widen)}`} OWNED BY ${ident(t.table)}.${ident(s.column)}`);
       else acts.push(glue`PERFORM pg_catalog.setval(${literal(name)}, s.last_value, s.is_called) FROM ${ident({ schema: t.old.schema, name: s.name })} s`);
     }
   }
@@ -97,7 +107,8 @@ function backActs(cx: StepContext, group: Group): readonly Sql[] {
     acts.push(glue`ALTER TABLE ${ident(t.table)} SET SCHEMA ${ident(t.shadow.schema)}`, glue`ALTER TABLE ${ident(t.old)} SET SCHEMA ${ident(t.table.schema)}`);
     for (const s of t.sequences) {
       const name = sequenceIn(t, s.schema, s.name);
-      if (s.kind === 'serial') acts.push(glue`ALTER SEQUENCE ${name}${s.widen === null ? sql('') : glue` AS ${sql(s.type)}`} OWNED BY ${ident(t.table)}.${ident(s.column)}`);
+      if (s.kind === 'serial')
+        acts.push(glue`ALTER SEQUENCE ${name}${s.widen === null ? sql('') : glue` AS ${sql(s.type)}`} OWNED BY ${ident(t.table)}.${ident(s.column)}`);
       else acts.push(glue`PERFORM pg_catalog.setval(${literal(name)}, s.last_value, s.is_called) FROM ${ident({ schema: t.shadow.schema, name: s.name })} s`);
     }
   }
@@ -160,7 +171,8 @@ function message(cx: StepContext, group: Group, direction: Direction, prints: re
  * Makes the swap happen exactly once, or throws and it has not happened. Between series of attempts the logs are drained online.
  * Errors: LockNotGranted naming the blockers; UserError when the tables are not as they were or too many rows do not fit.
  */
-export async function swap(cx: StepContext, group: Group, direction: Direction, prints: readonly string[], sources: readonly Source[], patienceMs = 60_000): Promise<SwapRow> {
+export async function swap(cx: StepContext, group: Group, direction: Direction, prints: readonly string[], sources: readonly Source[]): Promise<SwapRow> {
+  const patienceMs = cx.budget.patienceMs ?? 60_000;
   const object = group.tables.map((t) => display(t.table)).join(', ');
   const drains = group.tables.map((t) => (direction === 'forward' ? forwardDrain(cx.run, t) : reverseDrain(cx.run, t)));
   const until = Date.now() + patienceMs;
@@ -176,7 +188,7 @@ export async function swap(cx: StepContext, group: Group, direction: Direction, 
         await sending;
         cx.report({ type: 'swap', step: cx.stepId, moment: 'after' });
         const { ms } = await session.one<{ ms: number }>('rebuild-tables/swap-ended', { values: [cx.run, cx.stepId, direction] });
-        cx.report({ type: 'lock-held', step: cx.stepId, object, ms: Math.ceil(Number(ms)) });
+        cx.report({ type: 'lock-held', step: cx.stepId, object, ms: Math.ceil(ms) });
         break;
       } catch (error) {
         if (error instanceof QueryFailed && isConnectionLost(error.sqlstate)) {
@@ -185,7 +197,10 @@ export async function swap(cx: StepContext, group: Group, direction: Direction, 
           throw error;
         }
         if (error instanceof QueryFailed && error.sqlstate === NEVER)
-          throw new UserError(`the swap of ${object} was refused: ${error.message}`, { hint: 'Nothing was replaced. Undo the run, look at what changed, and begin anew.', cause: error });
+          throw new UserError(`the swap of ${object} was refused: ${error.message}`, {
+            hint: 'Nothing was replaced. Undo the run, look at what changed, and begin anew.',
+            cause: error,
+          });
         const again = (error instanceof QueryFailed && error.sqlstate === NOT_YET) || error instanceof LockNotGranted;
         if (!again || Date.now() > until) throw error;
         await cx.clock.sleep(100 + Math.random() * 900, cx.signal);
