@@ -1,4 +1,6 @@
 -- body of the forward drain: for each logged key, what the source holds now goes into the target, or is judged identical or in conflict; the target's own changes are never overwritten
+-- the tables grow from nothing while the plans are cached: without this the first, empty state would decide how thousands of keys are joined
+PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true);
 IF truncated THEN
   SELECT :{key_arrays} INTO :{ks} FROM (SELECT :{s} FROM :"merged" UNION SELECT :{source_key} FROM ONLY :"from" WHERE NOT (:{source_keyless})) x;
 END IF;
@@ -20,4 +22,6 @@ WITH put AS (
 INSERT INTO :"merged" SELECT :{s_s}, :{s_k}, 'n', :{h_src}, put.h_all, put.h_rest FROM put JOIN :"stage" s ON :{match_ps};
 INSERT INTO :"merged" SELECT :{s_s}, :{s_k}, CASE WHEN t.tableoid IS NOT NULL AND :{same} THEN 'i' ELSE 'c' END::"char", :{h_src}, NULL, NULL
   FROM :"stage" s LEFT JOIN ONLY :"into" t ON :{match_ts} WHERE NOT EXISTS (SELECT FROM :"merged" m WHERE :{match_ms});
-DELETE FROM :"stage"
+-- not DELETE: the dead rows of a thousand batches would be read again by every batch
+TRUNCATE :"stage";
+PERFORM set_config('enable_seqscan', 'on', true)

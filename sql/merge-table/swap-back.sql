@@ -28,4 +28,5 @@ BEGIN
       EXECUTE format('COMMENT ON CONSTRAINT %I ON %I.%I IS %L', v_item.name, v_item.schema, v_item."table", v_item.comment);
     END IF;
   END LOOP;
+  :{leave};
 END

@@ -100,16 +100,16 @@ export async function columnsIn(expression: string): Promise<readonly string[] |
   )
     return null;
   const found: string[] = [];
-  let simple = true;
+  const compound: string[] = [];
   walk(only.node, (kind, node) => {
-    if (kind === 'SelectStmt' || kind === 'SubLink') simple = false;
+    if (kind === 'SelectStmt' || kind === 'SubLink') compound.push(kind);
     if (kind !== 'ColumnRef') return;
     const fields = nodes(node['fields']);
     const name = text(inside(fields[0], 'String')?.['sval']);
-    if (fields.length !== 1 || name === '') simple = false;
+    if (fields.length !== 1 || name === '') compound.push(kind);
     found.push(name);
   });
-  return simple ? [...new Set(found)] : null;
+  return compound.length === 0 ? [...new Set(found)] : null;
 }
 
 /** Everything wrong with the merge at once, and the merge when nothing is. Reads only; locks nothing. */

@@ -49,6 +49,10 @@ export type MergeTableReceipt = {
 
 /** In a cut-over at most this many logged keys are carried under the lock (REBUILD D17). */
 const mostUnderLock = 2000;
+/** Once a drain takes no more than this, the next keys are few enough to be carried under the lock. */
+const fewEnough = 1500;
+/** Up to this many merged rows leave the target in the message that returns the source; more leave in batches right after it. */
+const mostLeaving = 20_000;
 /** Tables up to this size are counted whole under the lock; larger ones right after it, when the fence already keeps the source still. */
 const mostCounted = 200_000;
 const patience = 20;
@@ -327,16 +331,7 @@ export const mergeTable: Step<MergeTable, MergeTableReceipt> = {
     for (const key of move.keys) if (key.valid) await validate(cx, move, key);
     await removeForward(cx.db, cx.run, merge);
     if (await exists(cx.db, merged)) {
-      await cx.db.message(
-        [
-          createLeave(
-            cx.run,
-            merge,
-            (await referencesOf(cx.db, merge.into.oid)).filter((r) => r.parent_oid === merge.into.oid),
-          ),
-        ],
-        { about: 'merge-table/create-leave' },
-      );
+      await makeLeave(cx, merge);
       let stays = 0;
       for (;;) {
         const { taken, stayed } = await cx.db.transaction((tx) =>
@@ -553,7 +548,7 @@ async function cutOver(cx: StepContext, receipt: MergeTableReceipt, merge: Merge
   const locks = lockList([merge.from, merge.into, ...move.keys.map((k) => k.parent), ...merge.repointed.map((r) => r.child)]);
   for (let attempt = 1; ; attempt += 1) {
     await drainUntil(cx.db, forwardDrain(cx, merge), {
-      until: 100,
+      until: fewEnough,
       carried: (rows) => cx.report({ type: 'progress', step: cx.stepId, what: `merge ${display(merge.from)}`, done: rows, of: null, unit: 'keys' }),
     });
     if ((await backlog(cx.db, log)).unreadable) throw gap(merge);
@@ -637,9 +632,16 @@ async function explainedSwap(cx: StepContext, merge: Merge, error: QueryFailed):
   }
 }
 
+/** The function that takes merged rows out again; as the keys lead now, without those that return to the source. */
+async function makeLeave(cx: StepContext, merge: Merge): Promise<void> {
+  const returning = (r: Reference): boolean => merge.repointed.some((own) => own.child_oid === r.child_oid && own.name === r.name);
+  const referrers = (await referencesOf(cx.db, merge.into.oid)).filter((r) => r.parent_oid === merge.into.oid && !returning(r));
+  await cx.db.message([createLeave(cx.run, merge, referrers)], { about: 'merge-table/create-leave' });
+}
+
 /** The way back: the application's last changes go to the source, which returns under its name; references lead to it again. */
 async function cutBack(cx: StepContext, merge: Merge, move: Moved): Promise<void> {
-  const { merged, rdrain } = ours(cx.run, merge);
+  const { merged, rdrain, leave } = ours(cx.run, merge);
   const log = reverse(cx.run, merge).log;
   const facts = await tableFacts(
     cx.db,
@@ -648,10 +650,12 @@ async function cutBack(cx: StepContext, merge: Merge, move: Moved): Promise<void
   const repointed = merge.repointed.filter((r, i) => facts[i]?.oid === r.child_oid);
   const locks = lockList([at(move), merge.into, ...move.keys.map((k) => k.parent), ...repointed.map((r) => r.child)]);
   const accepted = cx.allow.has('reverse-conflict');
+  await makeLeave(cx, merge);
   for (let attempt = 1; ; attempt += 1) {
-    await drainUntil(cx.db, reverseDrain(cx, merge, move), { until: 100 });
+    await drainUntil(cx.db, reverseDrain(cx, merge, move), { until: fewEnough });
     const stuck = await one<{ rows: number; keys: readonly string[] }>(cx.db, cannotReturn(cx.run, merge));
     if (stuck.rows > 0 && !accepted) throw refused(cx, stuckFinding(merge, stuck));
+    const { fresh } = await one<Standing>(cx.db, standing(cx.run, merge, at(move)));
     const body = render('merge-table/swap-back', {
       names: { merged, log, drain: rdrain, retired: at(move), schema: move.schema },
       literals: { home: move.home },
@@ -662,6 +666,7 @@ async function cutBack(cx: StepContext, merge: Merge, move: Moved): Promise<void
         drops: json(repointed.map((r) => ({ schema: r.child.schema, table: r.child.name, name: r.name }))),
         untrigger: join([...dropTriggers(cx.run, merge.into, ['capture', 'capture_t']), ...dropTriggers(cx.run, at(move), ['fence_s', 'fence_r'])], ';\n'),
         statistics: json(move.statistics),
+        leave: fresh > mostLeaving ? fromCatalog('NULL') : glue`PERFORM ${ident(leave)}(${fromCatalog(String(mostLeaving * 2))})`,
         adds: json([...move.keys.map((k) => restored(merge.from, k)), ...repointed.map((r) => restored(r.child, r))]),
       },
     });
