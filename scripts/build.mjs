@@ -40,17 +40,19 @@ step('compile', [installed('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
 for (const script of ['scripts/build-plan-schema.mjs', 'scripts/build-docs.mjs', 'scripts/build-workflows.mjs'])
   step(script, checking ? [script, '--check'] : [script]);
 
-const out = checking ? mkdtempSync(join(tmpdir(), 'lossless-dist-')) : dist;
-if (!checking) rmSync(dist, { recursive: true, force: true });
+// Beside everything else and moved into place at the end, so that nobody ever finds half of it.
+const scratch = mkdtempSync(join(tmpdir(), 'lossless-dist-'));
+const out = join(scratch, 'dist');
 bundle('main.js', out);
 bundle('cli.js', join(out, 'cli'));
 if (checking) {
   const names = [...new Set([...files(out), ...files(dist)])];
   const same = (name) => existsSync(join(out, name)) && existsSync(join(dist, name)) && readFileSync(join(out, name)).equals(readFileSync(join(dist, name)));
   const stale = names.filter((name) => !same(name));
-  rmSync(out, { recursive: true, force: true });
-  if (stale.length > 0) {
-    console.error(`dist/ is out of date: ${stale.join(', ')}; run \`npm run build\` and commit it`);
-    process.exit(1);
-  }
+  if (stale.length > 0) console.error(`dist/ is out of date: ${stale.join(', ')}; run \`npm run build\` and commit it`);
+  process.exitCode = stale.length > 0 ? 1 : 0;
+} else {
+  rmSync(dist, { recursive: true, force: true });
+  cpSync(out, dist, { recursive: true });
 }
+rmSync(scratch, { recursive: true, force: true });

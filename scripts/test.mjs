@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { setUp } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({ options: { checks: { type: 'boolean', default: false }, minutes: { type: 'string', default: '120' } } });
@@ -85,7 +86,12 @@ async function suite(project, results) {
 }
 
 async function all() {
-  if (!(await run('setup', ['scripts/setup.mjs']))) return count(false);
+  try {
+    process.env.PGBIN = setUp({ build: false }).bin;
+  } catch (error) {
+    console.error(error.message);
+    return count(false);
+  }
   if (!(await run('build', ['scripts/build.mjs']))) return count(false);
   if (values.checks) await checks();
   const results = mkdtempSync(join(tmpdir(), 'lossless-tests-'));
