@@ -25,7 +25,8 @@ export function size(bytes: number): string {
 }
 
 /** One value of a progress event with its unit. */
-export const amount = (n: number, unit: 'rows' | 'bytes' | 'tables' | 'keys'): string => (unit === 'bytes' ? size(n) : `${grouped(n)} ${unit}`);
+export const amount = (n: number, unit: 'rows' | 'bytes' | 'tables' | 'keys'): string =>
+  unit === 'bytes' ? size(n) : `${grouped(n)} ${n === 1 ? unit.slice(0, -1) : unit}`;
 
 const severityWord = { block: 'refused', warn: 'warning', note: 'note' } as const;
 
@@ -95,8 +96,8 @@ export function ending(result: RunResult): string {
   }
   for (const c of result.checks.filter((x) => x.verdict === 'fail' || x.verdict === 'aborted'))
     lines.push(`  ${c.verdict.toUpperCase()} ${c.name}: expected ${c.expected}, found ${c.actual}`);
-  const passed = result.checks.filter((c) => c.verdict === 'pass').length;
-  if (result.checks.length > 0) lines.push(`  checks: ${String(passed)} of ${String(result.checks.length)} passed`);
+  const measured = result.checks.filter((c) => c.verdict !== 'not-measured');
+  if (measured.length > 0) lines.push(`  checks: ${String(measured.filter((c) => c.verdict === 'pass').length)} of ${String(measured.length)} passed`);
   if (result.locks.longestMs !== null) lines.push(`  longest lock: ${duration(result.locks.longestMs)} of ${duration(result.locks.budgetMs)}`);
   for (const s of result.sections) lines.push(...sectionText(s.title, s.head, s.rows, s.note));
   for (const n of result.next) lines.push(`  next (${n.who}): ${n.what}`);
@@ -105,7 +106,7 @@ export function ending(result: RunResult): string {
 
 function sectionText(title: string, head: readonly string[], rows: readonly (readonly string[])[], remark: string | undefined): string[] {
   const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.min(60, Math.max(...all.map((row) => (row[i] ?? '').length))));
+  const widths = head.map((_, i) => Math.min(100, Math.max(...all.map((row) => (row[i] ?? '').length))));
   const line = (row: readonly string[]): string => `    ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd();
   return ['', `  ${title}${remark === undefined ? '' : ` (${remark})`}`, ...(rows.length === 0 ? ['    none'] : all.map(line)), ''];
 }
