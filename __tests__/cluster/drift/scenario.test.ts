@@ -62,6 +62,7 @@ describe.each(['development', 'development-uuid'])('the scenario against %s', (d
     ]);
     expect(seen.disagreement.missingSchemas.map((s) => s.name)).toEqual(['auth', 'neon_auth', 'pgrst']);
     expect(told.findings.some((f) => f.object === 'public.show_db_tree()')).toBe(true);
+    expect(told.findings.map((f) => f.code)).toEqual(expect.arrayContaining(['drift-types', 'drift-objects', 'drift-duplicate-table', 'drift-orphans']));
     expect(told.findings.filter((f) => f.code === 'drift-layout' && f.message.includes('another order'))).toHaveLength(3);
   });
 
