@@ -53,8 +53,9 @@ export async function run(host: Host, phaseName: string): Promise<RunResult> {
       });
     }
     report({ type: 'phase-started', phase: phase.name, plan: plan?.name ?? '', planId: plan?.id ?? '' });
-    const open = async (target: Target, kind: SessionKind, name = `lossless ${phase.name}`): Promise<Db> => {
-      const { db, close } = await connect(target, kind, { report, signal, clock, name, ...(kind === 'lock' ? { onLost: () => ours.abort() } : {}) });
+    const open = async (target: Target, kind: SessionKind, name = `lossless ${phase.name}`, within?: AbortSignal): Promise<Db> => {
+      const either = within === undefined ? signal : AbortSignal.any([signal, within]);
+      const { db, close } = await connect(target, kind, { report, signal: either, clock, name, ...(kind === 'lock' ? { onLost: () => ours.abort() } : {}) });
       sessions.push(close);
       if (db.version < oldestServer)
         throw new UserError(`${target.role} runs PostgreSQL ${String(Math.floor(db.version / 10_000))}, expected 14 or newer`, {

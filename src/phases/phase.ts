@@ -38,8 +38,8 @@ export interface PhaseContext {
   readonly toolVersion: string;
   /** parsed URL of the input, or null when it is empty */
   readonly targets: Readonly<Record<DatabaseName, Target | null>>;
-  /** opens a session; closed by run.ts at the end at the latest */
-  open(target: Target, kind: SessionKind, name?: string): Promise<Db>;
+  /** opens a session; closed by run.ts at the end at the latest; aborting `within` cancels its statement, as cancelling the phase does */
+  open(target: Target, kind: SessionKind, name?: string, within?: AbortSignal): Promise<Db>;
   store(): Promise<Store>;
   mask(secret: string): void;
 }

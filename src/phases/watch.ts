@@ -47,7 +47,11 @@ export const watch: Phase = {
           () => undefined,
         );
     }, wishEveryMs);
-    const inner: PhaseContext = { ...cx, signal: AbortSignal.any([cx.signal, yielding.signal]) };
+    const inner: PhaseContext = {
+      ...cx,
+      signal: AbortSignal.any([cx.signal, yielding.signal]),
+      open: (target, kind, name) => cx.open(target, kind, name, yielding.signal),
+    };
     const seen: Watched[] = [];
     try {
       for (const row of open) seen.push(await watchRun(inner, locked, row));
