@@ -60,3 +60,6 @@ export function failureLines(result: Pick<RunResult, 'failure' | 'findings' | 's
   const lines = result.failure.message.split('\n');
   return lines[0] === result.sentence ? lines.slice(1) : lines;
 }
+
+/** The sentence as the head of a page. */
+export const headline = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1);

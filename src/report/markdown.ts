@@ -1,6 +1,6 @@
 import { markdownTable } from 'markdown-table';
 import type { Finding } from '../finding.js';
-import { checkRows, failureLines, locksWithin, minute, rollbackSentence } from './criteria.js';
+import { checkRows, failureLines, headline, locksWithin, minute, rollbackSentence } from './criteria.js';
 import type { RunResult } from './event.js';
 import { duration, grouped, place, size } from './text.js';
 
@@ -62,7 +62,7 @@ function head(result: RunResult, limit: Limits): string[] {
     `${minute(result.startedAt)}, ${duration(Math.max(0, Date.parse(result.endedAt) - Date.parse(result.startedAt)))}`,
     `lossless ${prose(result.toolVersion)}`,
   ].filter((fact) => fact !== null);
-  const out = [`## ${icon[result.outcome]} ${result.phase}: ${result.outcome.toUpperCase()}`, `**${prose(result.sentence)}**`, facts.join(' · ')];
+  const out = [`## ${icon[result.outcome]} ${result.phase}: ${result.outcome.toUpperCase()}`, `**${prose(headline(result.sentence))}**`, facts.join(' · ')];
   const { failure } = result;
   if (failure !== null) {
     const lines = [

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Finding } from '../finding.js';
-import { checkRows, failureLines, locksWithin, minute, rollbackSentence } from './criteria.js';
+import { checkRows, failureLines, headline, locksWithin, minute, rollbackSentence } from './criteria.js';
 import type { RunResult, Timing } from './event.js';
 import { duration, grouped, place, size } from './text.js';
 
@@ -69,7 +69,7 @@ export function page(result: RunResult): string {
 <body>
 <header class="${tone[result.outcome]}">
 <p class="verdict"><span class="mark" aria-hidden="true">${mark[result.outcome]}</span> ${word[result.outcome]} <span class="phase">${esc(result.phase)}</span></p>
-<h1>${esc(result.sentence)}</h1>
+<h1>${esc(headline(result.sentence))}</h1>
 ${facts(result)}
 </header>
 <nav aria-label="Sections">${shown.map(([id, title]) => `<a href="#${id}">${esc(title)}</a>`).join('')}</nav>
