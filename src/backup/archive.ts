@@ -16,18 +16,26 @@ export interface Archive {
 }
 
 /**
- * Stores an encrypted dump with the rows of these tables (and the definitions of the whole database, so that types and functions they need are
- * there), after it has been restored on a private server and compared with counts and checksums of its own snapshot. Needs no secret
- * identity: the file is proved with the key it was just written with. Files: `<name>.dump.age` and `<name>.archive.json`.
+ * Stores an encrypted dump with the rows of these tables and the definitions of the whole database, so that types and functions they need are
+ * there, and so are those of retired `schemas` that hold no rows. It has been restored on a private server and compared with counts and
+ * checksums of its own snapshot. Needs no secret identity: the file is proved with the key it was just written with. Files:
+ * `<name>.dump.age` and `<name>.archive.json`.
  */
-export async function archiveTables(cx: BackupContext, target: Target, relations: readonly Relation[], name: string): Promise<Archive> {
+export async function archiveTables(
+  cx: BackupContext,
+  target: Target,
+  relations: readonly Relation[],
+  name: string,
+  schemas: readonly string[] = [],
+): Promise<Archive> {
+  const named = [...new Set([...relations.map((r) => r.schema), ...schemas])];
   const backup = await takeBackup(
     cx,
     {
       database: target.role === 'development' ? 'development' : 'production',
       target,
-      plan: { id: '', digest: '', schemas: [...new Set(relations.map((r) => r.schema))] },
-      touches: [...new Set(relations.map((r) => r.schema))],
+      plan: { id: '', digest: '', schemas: named },
+      touches: named,
       allow: [],
       maxLockMs: 0,
       name,

@@ -1,7 +1,7 @@
 import { block, note, type Finding } from '../finding.js';
 import { isGreen, Journal, type RunRow } from '../journal/journal.js';
 import { archiveTables } from '../backup/archive.js';
-import { canCleanupAll, cleanupAll, retiredNow } from '../steps/all.js';
+import { canCleanupAll, cleanupAll, retiredNow, retiredSchemasNow } from '../steps/all.js';
 import { lockDatabases, openArenas, plural, rowsOf, setRunState, targetOf, workOf, type Locked } from './arenas.js';
 import { evidenceName } from './evidence.js';
 import { allRuns, databasesOfRun, locateRun } from './locate-run.js';
@@ -117,15 +117,20 @@ async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
   const dropped: (readonly string[])[] = [];
   for (const l of own) {
     const relations = retired.filter((r) => r.row.database === l.name).map((r) => r.relation);
+    const schemas = await retiredSchemasNow(work, rows, l.name);
     const db = work.arenas[l.name]?.db;
-    if (db === undefined || relations.length === 0) continue;
-    const archive = await archiveTables(cx, l.target, relations, `${evidenceName(cx, l.name)}-archive-${row.id}`);
-    if (archive.expires !== null && archive.rows > 0 && !allow.has('expiring-archive')) {
+    if (db === undefined || relations.length + schemas.length === 0) continue;
+    const archive = await archiveTables(cx, l.target, relations, `${evidenceName(cx, l.name)}-archive-${row.id}`, schemas);
+    if (archive.expires !== null && archive.rows + schemas.length > 0 && !allow.has('expiring-archive')) {
       throw new Refusal([
-        block('archive-expires', `the only archive of ${plural(archive.rows, 'row')} would expire on ${archive.expires.toISOString().slice(0, 10)}`, {
-          object: archive.name,
-          hint: 'Use a store that keeps it (a directory or a bucket), or accept it with allow: expiring-archive.',
-        }),
+        block(
+          'archive-expires',
+          `the only archive of ${plural(archive.rows, 'row')}${schemas.length === 0 ? '' : ` and ${plural(schemas.length, 'schema')}`} would expire on ${archive.expires.toISOString().slice(0, 10)}`,
+          {
+            object: archive.name,
+            hint: 'Use a store that keeps it (a directory or a bucket), or accept it with allow: expiring-archive.',
+          },
+        ),
       ]);
     }
     await l.journal.evidence(row.id, 'archive', {

@@ -219,7 +219,7 @@ export async function canUndoAll(work: Work, rows: readonly StepRow[]): Promise<
   const findings: Finding[] = [];
   for (const row of rows) {
     if (row.receipt === null || row.state === 'undone' || row.state === 'planned') continue;
-    findings.push(...named(row, await (kindOf(work, row).canUndo(readContext(work, row), row.spec, row.receipt))));
+    findings.push(...named(row, await kindOf(work, row).canUndo(readContext(work, row), row.spec, row.receipt)));
   }
   return findings;
 }
@@ -298,11 +298,24 @@ export async function retiredNow(work: Work, rows: readonly StepRow[]): Promise<
   return there;
 }
 
+/** Whole schemas of one database that cleanup will drop and that are still there; their definitions are archived too. */
+export async function retiredSchemasNow(work: Work, rows: readonly StepRow[], database: 'production' | 'development'): Promise<readonly string[]> {
+  const there: string[] = [];
+  for (const row of rows) {
+    if (row.database !== database || row.receipt === null || row.state === 'cleaned') continue;
+    for (const schema of kindOf(work, row).retiredSchemas?.(row.spec, row.receipt) ?? []) {
+      const { found } = await arenaOf(work, row).reader.one<{ found: boolean }>('retire/contents-of-schema', { values: [schema] });
+      if (found) there.push(schema);
+    }
+  }
+  return there;
+}
+
 export async function canCleanupAll(work: Work, rows: readonly StepRow[]): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const row of rows) {
     if (row.receipt === null || row.state === 'cleaned') continue;
-    findings.push(...named(row, await (kindOf(work, row).canCleanup(readContext(work, row), row.spec, row.receipt))));
+    findings.push(...named(row, await kindOf(work, row).canCleanup(readContext(work, row), row.spec, row.receipt)));
   }
   return findings;
 }

@@ -347,13 +347,9 @@ export const retireSchemas: Step<RetireSchemas, RetireSchemasReceipt> = {
   },
 
   async canCleanup(cx, _spec, receipt) {
-    return [
-      ...(await outsideUse(
-        cx.db,
-        receipt.schemas.map((s) => s.oid),
-      )),
-      ...(await inUse(cx, movesOf(receipt), receipt.done)),
-    ];
+    const now = await namesNow(cx.db, receipt.schemas);
+    const away = receipt.schemas.filter((s) => now.get(s.oid) === s.home).map((s) => s.oid);
+    return [...(await outsideUse(cx.db, away)), ...(await inUse(cx, movesOf(receipt), receipt.done))];
   },
 
   retired: (_spec, receipt) => movesOf(receipt).map((m) => ({ schema: m.home, name: m.name })),

@@ -137,28 +137,34 @@ export async function design(db: ReadDb, spec: MergeTable, plan: PlanFrame): Pro
   const mapped: Mapped[] = [];
   const map = async (target: string, expression: string): Promise<void> => {
     const column = targets.get(target);
-    if (column === undefined)
-      return refuse(
+    if (column === undefined) {
+      refuse(
         'merge-column-invalid',
         `columns: ${display(into)} has no column ${target}`,
         where(target, into),
         'Write the column of the target on the left, the expression over the source on the right.',
       );
-    if (column.generated)
-      return refuse(
+      return;
+    }
+    if (column.generated) {
+      refuse(
         'merge-column-invalid',
         `${where(target, into)} is generated and takes no values`,
         where(target, into),
         'Leave it out of columns; put a source column of the same name into ignore.',
       );
+      return;
+    }
     const reads = await columnsIn(expression);
-    if (reads === null)
-      return refuse(
+    if (reads === null) {
+      refuse(
         'merge-column-invalid',
         `columns.${target}: "${expression}" is not one expression over columns of ${display(from)}`,
         where(target, into),
         'Write an expression without sub-queries; quote mixed-case names as "userId".',
       );
+      return;
+    }
     for (const name of reads) {
       if (!sources.has(name))
         refuse(
