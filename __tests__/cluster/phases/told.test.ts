@@ -117,4 +117,17 @@ describe('a run tells', () => {
     told(await terminal('backup', { plan: file, store, inputs }), 0);
     told(await terminal('rehearse', { plan: file, store, inputs }), 1, 'not-equal-after-undo');
   });
+
+  test('which errors the writers of a rehearsal got', async () => {
+    const store = join(journey.dir, 'writers');
+    mkdirSync(store);
+    const file = join(journey.dir, 'writers.yml');
+    writeFileSync(file, 'name: writers\nsteps: [{ id: types, rebuild-tables: { odd: { columns: { n: { type: bigint } } } } }]\n');
+    const url = await journey.production('writers');
+    // a copy of the only row breaks a rule that the row itself is older than
+    await sql(url, 'CREATE TABLE odd (id serial PRIMARY KEY, n int); INSERT INTO odd (n) VALUES (-1); ALTER TABLE odd ADD CHECK (n > 0) NOT VALID');
+    const inputs = { ...journey.inputs(url), confirm: '', 'backup-identity': journey.identity };
+    told(await terminal('backup', { plan: file, store, inputs }), 0);
+    told(await terminal('rehearse', { plan: file, store, inputs }), 1, 'writer-errors');
+  });
 });
