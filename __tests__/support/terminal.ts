@@ -67,12 +67,15 @@ function readOutputs(file: string): Readonly<Record<string, string>> {
   }
 }
 
-/** `pg_dump -s` without our schemas and without lines that differ between two dumps of one database. */
+/**
+ * `pg_dump -s` as lines that mean something: without our schemas, without our triggers on the application's tables (their names carry the run),
+ * and without what differs between two dumps of one database.
+ */
 export async function schemaText(bin: string, url: string): Promise<string> {
   const { stdout } = await promisify(execFile)(join(bin, 'pg_dump'), ['-s', '--exclude-schema=lossless*', url], { maxBuffer: 1 << 26 });
   return stdout
     .split('\n')
-    .filter((line) => !/^\\(un)?restrict /.test(line))
+    .filter((line) => line !== '' && !/^\\(un)?restrict |^--|lossless_/.test(line))
     .join('\n');
 }
 

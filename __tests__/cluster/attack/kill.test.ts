@@ -47,10 +47,11 @@ async function attack(name: string, kill: Kill, then: 'migrate again' | 'roll ba
   const { plan, store } = journey;
   const url = await journey.production(name);
   const writers = await startWriters(url, { clients: 4, rate: 120, seed: kill.nth });
+  let run: string | null = null;
   try {
     const ended = await terminal('migrate', { plan, store, script: killer, inputs: journey.inputs(url), env: { KILL: JSON.stringify({ ...kill, step }) } });
     expect({ killed: ended.signal === 'SIGKILL' || ended.code === 3 || ended.code === 0, out: ended.out }).toMatchObject({ killed: true });
-    const run = await openRun(url);
+    run = await openRun(url);
     if (then === 'migrate again' || run === null) {
       const again = await terminal('migrate', { plan, store, inputs: journey.inputs(url) });
       expectCode(again, 0);
@@ -63,7 +64,8 @@ async function attack(name: string, kill: Kill, then: 'migrate again' | 'roll ba
   }
   const proof = await writers.verify(url);
   expect(proof.lost).toEqual([]);
-  expect([start, end]).toContain(await schemaText(journey.cluster.bin, url));
+  const schema = await schemaText(journey.cluster.bin, url);
+  expect({ name, schema }).toEqual({ name, schema: then === 'roll back' && run !== null ? start : end });
   await journey.cluster.drop(name);
 }
 
