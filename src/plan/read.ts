@@ -10,7 +10,7 @@ import { overlapsOfSteps, type Described } from './overlap.js';
 import type { KindReading, Plan, PlanFiles, PlanFrame, PlanStep } from './plan.js';
 import { planSchema, reservedKeys, stepKeys, type StepShape } from './schema.js';
 
-export { PlanRefused, planFiles } from './files.js';
+export { PlanRefused } from './files.js';
 
 /** The step registry, as far as reading goes: `kinds` of src/steps/index.ts. */
 export type Kinds = Readonly<Record<string, { readonly step: StepShape; readonly reading: KindReading }>>;
