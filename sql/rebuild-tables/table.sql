@@ -51,7 +51,7 @@ SELECT json_build_object(
       'usedElsewhere', EXISTS (SELECT FROM pg_depend e WHERE e.refclassid = 'pg_class'::regclass AND e.refobjid = sc.oid AND e.deptype = 'n' AND NOT (e.classid = 'pg_attrdef'::regclass AND e.objid IN (SELECT ad.oid FROM pg_attrdef ad WHERE ad.adrelid = c.oid)))) ORDER BY sc.relname), '[]')
     FROM pg_depend d JOIN pg_class sc ON sc.oid = d.objid AND sc.relkind = 'S' JOIN pg_namespace sn ON sn.oid = sc.relnamespace JOIN pg_sequence s ON s.seqrelid = sc.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype IN ('a', 'i')),
-  'dependents', (SELECT coalesce(json_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)), '[]')
+  'dependents', (SELECT coalesce(json_agg(DISTINCT regexp_replace(pg_describe_object(d.classid, d.objid, d.objsubid), '^rule "?_RETURN"? on ', '')), '[]')
     FROM pg_depend d LEFT JOIN pg_type ty ON ty.oid = c.reltype
     WHERE ((d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid) OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (c.reltype, ty.typarray)))
       AND NOT (d.classid = 'pg_type'::regclass AND d.objid IN (c.reltype, ty.typarray))
