@@ -426,6 +426,17 @@ describe('beside backups', () => {
     expect(left(cx)).toEqual([]);
   });
 
+  test('an archive of a retired schema without tables holds its definitions', async () => {
+    const url = await database(
+      `${schema}; CREATE SCHEMA lossless_old_r0a1b2c3d_s_pgrst; CREATE FUNCTION lossless_old_r0a1b2c3d_s_pgrst.pre_config() RETURNS int LANGUAGE sql AS 'SELECT 4711'`,
+    );
+    const cx = context({ 'production-url': url, 'backup-recipient': recipient });
+    const archive = await archiveTables(cx, cx.targets.production!, [], 'lossless-production-8-1-archive-r0a1b2c3d', ['lossless_old_r0a1b2c3d_s_pgrst']);
+    expect(archive).toMatchObject({ rows: 0, tables: [] });
+    expect(archive.bytes).toBeGreaterThan(0);
+    expect(left(cx)).toEqual([]);
+  });
+
   test('what an open run left in production comes back without our triggers and schemas, and publications stay out', async () => {
     const url =
       await database(`${schema}; CREATE SCHEMA lossless; CREATE TABLE lossless.runs (id int); INSERT INTO lossless.runs VALUES (1); CREATE FUNCTION lossless.cap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
