@@ -229,4 +229,31 @@ describe('retire-tables', () => {
     await app(`UPDATE lossless.step SET state = 'undone'`);
     expect((await retireTables.preflight(t.cx, both)).findings.map((f) => f.code)).toEqual(['table-not-found', 'table-not-found']);
   });
+
+  test('refuses, under the lock, what came to depend on a table after preflight, and gives up naming who holds it', async () => {
+    const { name, t, app } = await fresh('', { patienceMs: 1500 });
+    await app('CREATE VIEW public.late AS SELECT id FROM public."bazaar-vid_patch"');
+    const before = schemaDump(cluster, name);
+    const s = slot();
+    await expect(retireTables.apply(t.cx, both, s)).rejects.toMatchObject({ fault: 'user', message: expect.stringContaining('view public.late') });
+    await retireTables.undo(t.cx, both, s.last);
+    expect(schemaDump(cluster, name)).toBe(before);
+    await app('DROP VIEW public.late');
+    const holder = await stepContext(cluster.url(name));
+    open.push(holder);
+    const held = holder.db.transaction(
+      async (tx) => {
+        await tx.script('LOCK TABLE public."bazaar-vid_user" IN ROW EXCLUSIVE MODE; SELECT pg_sleep(6)', { file: 'holder.sql' });
+      },
+      { retry: false },
+    );
+    await new Promise((r) => setTimeout(r, 300));
+    await expect(retireTables.apply(t.cx, both, slot())).rejects.toMatchObject({
+      name: 'LockNotGranted',
+      blockers: [expect.stringContaining('lossless r0000test')],
+    });
+    await held;
+    await retireTables.undo(t.cx, both, s.last);
+    expect(await leftovers(cluster, name)).toEqual([]);
+  });
 });

@@ -275,13 +275,13 @@ export async function design(db: ReadDb, spec: MergeTable, plan: PlanFrame): Pro
     const known = leads.filter((c) => c !== undefined);
     const sameTypes = known.every((c, i) => bare(targets.get(c)?.type ?? '') === bare(r.types[i] ?? ''));
     if (r.child_oid === into.oid)
-      refuse('merge-reference-invalid', `foreign key ${name} leads from the target to the source`, name, 'Drop it with a sql step first.');
+      refuse('merge-reference-invalid', `foreign key ${name} leads from the target to the source`, name, 'Drop it in a plan before this one.');
     else if (r.partitioned)
       refuse(
         'merge-reference-invalid',
         `foreign key ${name} belongs to a partitioned table`,
         name,
-        'Drop it with a sql step first and make it again afterwards.',
+        'Drop it in a plan before this one and make it again in one after.',
       );
     else if (!r.owned)
       refuse('not-owner', `foreign key ${name} belongs to a table of another role`, name, `Connect as a role that owns ${display(r.child)} too.`);
@@ -290,7 +290,7 @@ export async function design(db: ReadDb, spec: MergeTable, plan: PlanFrame): Pro
         'merge-reference-invalid',
         `foreign key ${name} cannot lead to ${display(into)}: its columns are not mapped one to one to a unique key of the same types`,
         name,
-        'Drop the key with a sql step first, or map its columns.',
+        'Drop the key in a plan before this one, or map its columns.',
       );
     } else {
       repointed.push({ ...reference(r), becomes: r.definition.replace(r.words, `REFERENCES ${ident(into)}(${known.map((c) => ident(c)).join(', ')})`) });
@@ -301,7 +301,7 @@ export async function design(db: ReadDb, spec: MergeTable, plan: PlanFrame): Pro
       'merge-reference-invalid',
       `${display(from)} refers to itself`,
       display(from),
-      'Merging a table that refers to itself is not supported yet: drop the key with a sql step first.',
+      'Merging a table that refers to itself is not supported yet: drop the key in a plan before this one.',
     );
 
   const inverse = invert(spec, mapped, sources);

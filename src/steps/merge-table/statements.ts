@@ -1,6 +1,6 @@
 import { captureOf, type Capture } from '../../online/capture.js';
 import { display, inControl, type Relation, type RunId } from '../../names.js';
-import { fromCatalog, fromPlan, glue, ident, join, literal, render, type Sql } from '../../pg/render.js';
+import { fromCatalog, fromPlan, glue, ident, join, render, type Sql } from '../../pg/render.js';
 import type { Exact, Mapped, Merge, Reference } from './design.js';
 
 /** Names of everything a merge keeps in the control schema. */
@@ -354,4 +354,3 @@ export const heldBack = (run: RunId, m: Merge): Sql =>
   });
 
 export const matchSource = (m: Merge): Sql => on(m, source('f'), numbered('m', 's'));
-export const quoted = (r: Relation): Sql => literal(ident(r));
