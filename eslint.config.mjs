@@ -6,7 +6,8 @@ import jest from 'eslint-plugin-jest';
 import tseslint from 'typescript-eslint';
 
 /** The layers of HOUSE: a room may import only from the rooms named beside it. */
-const zone = (target, ...banned) => banned.map((from) => ({ target: `./src/${target}`, from: `./src/${from}`, message: `layers: ${target} may not import ${from}` }));
+const zone = (target, ...banned) =>
+  banned.map((from) => ({ target: `./src/${target}`, from: `./src/${from}`, message: `layers: ${target} may not import ${from}` }));
 const zones = [
   ...zone('pg', 'plan', 'journal', 'steps', 'phases', 'host', 'proof', 'backup', 'drift', 'online', 'run.ts'),
   ...zone('plan', 'journal', 'steps', 'phases', 'host', 'proof', 'backup', 'drift', 'online', 'run.ts'),
@@ -29,7 +30,9 @@ const restricted = (allow) => ({
         { name: 'pg', message: 'only src/pg talks to the driver' },
         { name: 'node:child_process', message: 'only src/host starts processes: use the Exec port' },
       ].filter((p) => !allow.includes(p.name)),
-      patterns: allow.includes('@actions/*') ? [] : [{ group: ['@actions/*'], message: 'only src/host/actions*.ts and src/host/store/github.ts import @actions/*' }],
+      patterns: allow.includes('@actions/*')
+        ? []
+        : [{ group: ['@actions/*'], message: 'only src/host/actions*.ts and src/host/store/github.ts import @actions/*' }],
     },
   ],
 });
@@ -69,12 +72,35 @@ export default defineConfig(
     },
   },
   { files: ['src/pg/**/*.ts'], rules: restricted(['pg']) },
-  { files: ['src/host/**/*.ts', 'src/main.ts', 'src/cli.ts'], rules: { ...restricted(['node:child_process', '@actions/*']), 'no-restricted-properties': 'off', 'no-console': 'off' } },
+  {
+    files: ['src/host/**/*.ts', 'src/main.ts', 'src/cli.ts'],
+    rules: { ...restricted(['node:child_process', '@actions/*']), 'no-restricted-properties': 'off', 'no-console': 'off' },
+  },
   {
     files: ['__tests__/**/*.ts', 'bench/**/*.ts'],
     extends: [jest.configs['flat/recommended']],
-    rules: { 'jest/expect-expect': 'off', 'jest/no-conditional-expect': 'off', 'jest/no-standalone-expect': 'off', '@typescript-eslint/no-non-null-assertion': 'off', 'no-console': 'off' },
+    rules: {
+      'jest/expect-expect': 'off',
+      'jest/no-conditional-expect': 'off',
+      'jest/no-standalone-expect': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      'no-console': 'off',
+    },
   },
-  { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', Buffer: 'readonly', fetch: 'readonly', AbortController: 'readonly' } } },
+  {
+    files: ['**/*.mjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        Buffer: 'readonly',
+        fetch: 'readonly',
+        AbortController: 'readonly',
+      },
+    },
+  },
   prettier,
 );

@@ -62,7 +62,8 @@ export const findingCodes = {
   // the engine: rebuild-tables, online (src/steps/rebuild-tables, src/online)
   'column-not-found': 'A column that the plan names does not exist.',
   'type-not-found': 'The server does not know a type that the plan names.',
-  'table-kind-unsupported': 'A table of a kind that cannot be rebuilt: partitioned, inherited, typed, foreign, temporary, unlogged, of an extension, or in a tablespace of its own.',
+  'table-kind-unsupported':
+    'A table of a kind that cannot be rebuilt: partitioned, inherited, typed, foreign, temporary, unlogged, of an extension, or in a tablespace of its own.',
   'primary-key-missing': 'A table without a primary key: its rows cannot be followed.',
   'dependent-unsupported': 'A view, trigger, policy, rule, publication, function or other dependent that this version does not carry over.',
   'column-change-unsupported': 'A change to a generated, identity or key column that cannot be made.',

@@ -8,9 +8,6 @@ export interface Relation {
 }
 
 export const CONTROL_SCHEMA = 'lossless';
-/** The setting that opens our fences: `SET LOCAL lossless.apply = 'on'` inside our own transactions only. */
-export const APPLY_SETTING = 'lossless.apply';
-
 /** A run's id in the journal: `r` and 8 hex digits, the same in every database the run touches. */
 export type RunId = string;
 
@@ -33,7 +30,8 @@ export function oldSchemaOf(run: RunId, schema: string): string {
 
 /** Tables and functions in the control schema that belong to one table (by its oid before the run) of one run. */
 export const inControl = (
-  kind: 'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict' | 'guard' | 'fence' | 'fits' | 'keyfits' | 'merged' | 'stage' | 'leave',
+  kind:
+    'log' | 'cap' | 'drain' | 'quarantine' | 'rlog' | 'rcap' | 'rdrain' | 'conflict' | 'guard' | 'fence' | 'fits' | 'keyfits' | 'merged' | 'stage' | 'leave',
   run: RunId,
   oid: number,
 ): Relation => ({

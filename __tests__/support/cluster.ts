@@ -28,14 +28,21 @@ export function findBin(): string {
   const fromEnv = process.env['PGBIN'];
   if (fromEnv !== undefined && fromEnv !== '') return fromEnv;
   const root = '/usr/lib/postgresql';
-  const majors = existsSync(root) ? readdirSync(root).map(Number).filter((n) => n >= 14 && existsSync(join(root, String(n), 'bin', 'initdb'))) : [];
+  const majors = existsSync(root)
+    ? readdirSync(root)
+        .map(Number)
+        .filter((n) => n >= 14 && existsSync(join(root, String(n), 'bin', 'initdb')))
+    : [];
   const newest = majors.sort((a, b) => b - a)[0];
-  if (newest === undefined) throw new Error('no PostgreSQL server binaries found: run `npm test`, which installs them, or set PGBIN to a directory that holds initdb');
+  if (newest === undefined)
+    throw new Error('no PostgreSQL server binaries found: run `npm test`, which installs them, or set PGBIN to a directory that holds initdb');
   return join(root, String(newest), 'bin');
 }
 
 const ids = (user: string): { uid: number; gid: number } => {
-  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((l) => l.startsWith(`${user}:`));
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((l) => l.startsWith(`${user}:`));
   if (line === undefined) throw new Error(`user ${user} does not exist`);
   const [, , uid, gid] = line.split(':');
   return { uid: Number(uid), gid: Number(gid) };
@@ -61,7 +68,16 @@ export async function startCluster(settings: readonly string[] = []): Promise<Cl
   const run = { ...asUser, stdio: 'pipe' as const, cwd: dir, env: { PATH: process.env['PATH'] ?? '', HOME: dir, LC_ALL: 'C.UTF-8', TZ: 'UTC' } };
   execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], run);
   const port = await freePort();
-  const flags = ['fsync=off', 'max_connections=120', 'shared_buffers=128MB', 'max_wal_size=2GB', 'max_prepared_transactions=10', 'log_min_messages=warning', 'wal_level=logical', ...settings];
+  const flags = [
+    'fsync=off',
+    'max_connections=120',
+    'shared_buffers=128MB',
+    'max_wal_size=2GB',
+    'max_prepared_transactions=10',
+    'log_min_messages=warning',
+    'wal_level=logical',
+    ...settings,
+  ];
   let server: ChildProcess | undefined;
   const cluster: Cluster = {
     port,
@@ -87,7 +103,11 @@ export async function startCluster(settings: readonly string[] = []): Promise<Cl
       await cluster.admin(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`);
     },
     async start() {
-      server = spawn(join(bin, 'postgres'), ['-D', data, '-p', String(port), '-k', dir, '-c', 'listen_addresses=127.0.0.1', ...flags.flatMap((f) => ['-c', f])], { ...run, stdio: 'ignore' });
+      server = spawn(
+        join(bin, 'postgres'),
+        ['-D', data, '-p', String(port), '-k', dir, '-c', 'listen_addresses=127.0.0.1', ...flags.flatMap((f) => ['-c', f])],
+        { ...run, stdio: 'ignore' },
+      );
       for (let i = 0; ; i += 1) {
         try {
           await cluster.admin('SELECT 1');
@@ -100,7 +120,7 @@ export async function startCluster(settings: readonly string[] = []): Promise<Cl
     },
     async stop(mode = 'fast') {
       const running = server;
-      if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+      if (running?.exitCode !== null || running.signalCode !== null) return;
       const ended = new Promise((r) => running.once('exit', r));
       running.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
       await ended;

@@ -9,9 +9,6 @@ import type { Json, ReceiptSlot } from '../steps/step.js';
 export type RunState = 'migrating' | 'migrated' | 'failed' | 'rolling-back' | 'rolled-back' | 'cleaning' | 'cleaned';
 export type StepState = 'planned' | 'applying' | 'applied' | 'verified' | 'failed' | 'undoing' | 'undone' | 'cleaning' | 'cleaned';
 
-/** A run that nobody else may meet: it has touched the database, or keeps what it retired. */
-export const isOpen = (state: RunState): boolean => state !== 'cleaned';
-
 export interface RunRow {
   readonly id: RunId;
   readonly state: RunState;

@@ -1,6 +1,6 @@
 import { inControl, trigger, type Relation, type RunId } from '../names.js';
 import type { Db } from '../pg/db.js';
-import { fromCatalog, glue, ident, literal, type Sql } from '../pg/render.js';
+import { glue, ident, literal, type Sql } from '../pg/render.js';
 
 /**
  * Guard and fence, the two triggers without which a swap loses rows silently (REBUILD R2-R5, D1, D2):
@@ -46,7 +46,7 @@ export const fenceTriggers = (run: RunId, oid: number, table: Relation): readonl
   const target = ident(table);
   return [
     glue`CREATE TRIGGER ${statement} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ${target} FOR EACH STATEMENT EXECUTE FUNCTION ${fn}()`,
-    glue`CREATE TRIGGER ${row} BEFORE INSERT OR UPDATE OR DELETE ON ${target} FOR EACH ROW EXECUTE FUNCTION ${fn}()`,
+    glue`CREATE TRIGGER ${row} BEFORE INSERT OR UPDATE OR DELETE ON ${target} FOR EACH ROW WHEN (pg_catalog.current_setting('lossless.apply', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION ${fn}()`,
     glue`ALTER TABLE ${target} ENABLE ALWAYS TRIGGER ${statement}, ENABLE ALWAYS TRIGGER ${row}`,
     glue`COMMENT ON TRIGGER ${statement} ON ${target} IS ${literal(about(run, 'keeps a table that was taken out of use as it is.'))}`,
     glue`COMMENT ON TRIGGER ${row} ON ${target} IS ${literal(about(run, 'keeps a table that was taken out of use as it is.'))}`,
@@ -69,6 +69,3 @@ export async function dropGuardAndFence(db: Db, run: RunId, oid: number): Promis
   await db.change('online/drop-function', { names: { function: guardFunction(run, oid) } });
   await db.change('online/drop-function', { names: { function: fenceFunction(run, oid) } });
 }
-
-/** Opens fences and silences captures for the rest of the transaction; for settling rows on both sides at once. */
-export const applyOn: Sql = fromCatalog("PERFORM pg_catalog.set_config('lossless.apply', 'on', true)");

@@ -158,6 +158,9 @@ const timeouts: Readonly<
 /** The settings a session of this kind has, in canonical text; a test reads them back. */
 export const settingsOf = (kind: SessionKind): Readonly<Record<string, string>> => ({ ...pinned, ...timeouts[kind] });
 
+/** The driver's own array parsers; its types name an enum that has no member for arrays. */
+const arrays = pg.types.getTypeParser as unknown as (oid: number) => (v: string) => unknown;
+
 /** int8 as number (our counts are exact below 2^53, else Bug), json parsed, everything else as the server's text. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number) => {
@@ -186,7 +189,7 @@ const types: pg.CustomTypesConfig = {
       case 1007: // int4[]
       case 1016: // int8[]
       case 1028: // oid[]
-        return pg.types.getTypeParser((oid === 1003 ? 1009 : oid === 1028 ? 1007 : oid) as number);
+        return arrays(oid === 1003 ? 1009 : oid === 1028 ? 1007 : oid);
       default:
         return (v: string) => v;
     }
@@ -233,6 +236,7 @@ export async function open(target: Target, options: OpenOptions): Promise<pg.Cli
   }
   try {
     await pin(client, target, options.kind);
+    await refuseTransactionPooler(client, target, options);
   } catch (error) {
     await client.end().catch(() => undefined);
     throw error;
@@ -272,7 +276,7 @@ function unreachable(target: Target, code: string, text: string): UserError {
   const hint =
     v6 ??
     hints[code] ??
-    (/does not support SSL/.test(text)
+    (text.includes('does not support SSL')
       ? 'The server has no TLS: add sslmode=disable to the URL if the network is private.'
       : 'Check host, port and the firewall or allow list of the server; nothing was changed.');
   return new UserError(`cannot connect to ${target.role} (${target.host.startsWith('/') ? 'socket' : target.host}:${String(target.port)}): ${text}`, { hint });
@@ -298,11 +302,41 @@ async function pin(client: pg.Client, target: Target, kind: SessionKind): Promis
   const normal = (v: string): string => v.toLowerCase().replace(/^(\d+)s$/, (_a, s: string) => (s === '60' ? '1min' : `${s}s`));
   for (const { name, value } of read.rows) {
     const expected = wanted[name] ?? '';
-    if (normal(value) !== normal(expected) && !(expected === '0' && /^0/.test(value))) {
+    if (normal(value) !== normal(expected) && !(expected === '0' && value.startsWith('0'))) {
       throw new UserError(`${target.role}: setting ${name} does not hold: expected "${expected}", found "${value}"`, {
         hint: 'The URL seems to lead through a transaction pooler. Use the direct host (Neon: without -pooler; Supabase: port 5432).',
       });
     }
+  }
+}
+
+/**
+ * A pooler gives its own process id at connect. One that keeps a client on one server connection (session mode) is fine; one that does
+ * not would run our SETs, advisory locks and transactions on different servers' sessions. Told apart by trying: another client takes a
+ * server connection between two statements of ours, and what we had set must still be there.
+ */
+async function refuseTransactionPooler(client: pg.Client, target: Target, options: OpenOptions): Promise<void> {
+  const pidOf = async (): Promise<number> => (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]?.pid ?? 0;
+  const first = await pidOf();
+  if ((client as unknown as { processID: number }).processID === first) return;
+  const other = build(target, options);
+  await other.connect();
+  try {
+    for (let i = 0; i < 3; i += 1) {
+      const token = `${String(i)}-${String(Date.now())}`;
+      await client.query(`SET lossless.probe = ${pg.escapeLiteral(token)}`);
+      await other.query('BEGIN');
+      const { rows } = await client.query<{ token: string | null }>("SELECT pg_catalog.current_setting('lossless.probe', true) AS token");
+      const kept = rows[0]?.token === token && (await pidOf()) === first;
+      await other.query('ROLLBACK');
+      if (!kept) {
+        throw new UserError(`${target.role}: the URL leads through a transaction pooler: settings and locks of a session do not hold`, {
+          hint: 'Use the direct host (Neon: without -pooler; Supabase: port 5432 instead of 6543; PgBouncer: pool_mode=session).',
+        });
+      }
+    }
+  } finally {
+    await other.end().catch(() => undefined);
   }
 }
 

@@ -123,7 +123,7 @@ class Session implements Db {
     try {
       return values === undefined ? await this.client.query<Row>(text) : await this.client.query<Row>(text, [...values]);
     } catch (error) {
-      if (this.options.signal.aborted) throw aborted(error);
+      if (isAborted(this.options.signal)) throw aborted(error);
       if (error instanceof Bug) throw error;
       throw queryFailed(label, error);
     } finally {
@@ -218,8 +218,8 @@ class Session implements Db {
   }
 
   async session<T>(kind: SessionKind, work: (db: Db) => Promise<T>): Promise<T> {
-    const { onLost: _parent, ...options } = this.options;
-    const { db, close } = await connect(this.target, kind, options);
+    const { report, signal, clock, name, patienceMs } = this.options;
+    const { db, close } = await connect(this.target, kind, { report, signal, clock, name, ...(patienceMs === undefined ? {} : { patienceMs }) });
     try {
       return await work(db);
     } finally {
@@ -286,6 +286,9 @@ class Session implements Db {
   }
 }
 
+/** A function, because the compiler takes the property's earlier value for its present one. */
+const isAborted = (signal: AbortSignal): boolean => signal.aborted;
+
 const aborted = (cause?: unknown): Aborted =>
   new Aborted('cancelled', {
     hint: 'What was done is in the journal: run the phase again to continue, or roll back.',
@@ -299,7 +302,9 @@ const hasManyStatements = (text: string): boolean => /;\s*\S/.test(text.replace(
 function located(error: QueryFailed, text: string, from: Where): QueryFailed {
   const position = Number((error.more.cause as { position?: string } | undefined)?.position ?? 0);
   if (position === 0) return new QueryFailed(error.query, error.sqlstate, error.message, { ...error.more, at: from });
-  const before = [...text].slice(0, position - 1).join('');
+  const before = Array.from(text)
+    .slice(0, position - 1)
+    .join('');
   const line = before.split('\n').length;
   const column = before.length - before.lastIndexOf('\n');
   const excerpt = text.split('\n')[line - 1] ?? '';

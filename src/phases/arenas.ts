@@ -116,16 +116,6 @@ export async function rowsOf(locked: readonly Locked[], run: RunId): Promise<rea
   return rows.flat().sort((a, b) => a.no - b.no);
 }
 
-/** The run as each database's journal has it; the first is the authority, the others must agree on its existence. */
-export async function findRun(locked: readonly Locked[], run: RunId): Promise<RunRow | null> {
-  for (const l of locked) {
-    if (!(await Journal.exists(l.journalDb))) continue;
-    const row = (await l.journal.runs()).find((r) => r.id === run);
-    if (row !== undefined) return row;
-  }
-  return null;
-}
-
 export async function setRunState(locked: readonly Locked[], run: RunId, state: RunRow['state'], failure: string | null = null): Promise<void> {
   for (const l of locked) await l.journal.runState(run, state, failure);
 }

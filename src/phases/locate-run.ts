@@ -1,7 +1,6 @@
 import { block } from '../finding.js';
 import { Journal, type RunRow } from '../journal/journal.js';
-import type { Target } from '../pg/connect.js';
-import { targetOf, type Locked, type RealDatabase } from './arenas.js';
+import type { Locked, RealDatabase } from './arenas.js';
 import type { PhaseContext } from './phase.js';
 import { Refusal } from './refusal.js';
 
@@ -14,7 +13,7 @@ export interface KnownRun {
 export async function allRuns(cx: PhaseContext): Promise<readonly KnownRun[]> {
   const runs = new Map<string, KnownRun>();
   for (const name of ['production', 'development'] as const) {
-    const target: Target | null = cx.targets[name];
+    const target = cx.targets[name];
     if (target === null) continue;
     const db = await cx.open(target, 'reader', 'lossless journal reader');
     for (const row of await Journal.readRuns(db)) if (!runs.has(row.id)) runs.set(row.id, { row, where: name });
@@ -37,6 +36,3 @@ export async function locateRun(cx: PhaseContext, id: string, locked?: readonly 
 }
 
 export const databasesOfRun = (row: RunRow): readonly RealDatabase[] => (['production', 'development'] as const).filter((name) => row.databases.includes(name));
-
-/** Refuses unless the URLs of every database of the run were given. */
-export const targetsOfRun = (cx: PhaseContext, row: RunRow): readonly Target[] => databasesOfRun(row).map((name) => targetOf(cx, name));

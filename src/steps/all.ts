@@ -200,14 +200,6 @@ async function verifyOne(work: Work, step: StepOfRun, receipt: Json): Promise<Pr
   return { sections: [], ...verified, findings };
 }
 
-export async function verifyAll(work: Work, rows: readonly StepRow[]): Promise<Proof> {
-  let proof = emptyProof;
-  for (const row of rows) {
-    if (row.state === 'verified' || row.state === 'applied') proof = both(proof, await verifyOne(work, row, row.receipt));
-  }
-  return proof;
-}
-
 const rowOf = async (journal: Journal, run: RunId, step: StepOfRun): Promise<StepRow> => {
   const row = (await journal.steps(run)).find((r) => r.id === step.id);
   if (row === undefined) throw new NotProved(`step ${step.id} is not in the journal of run ${run}`);

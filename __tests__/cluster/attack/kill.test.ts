@@ -47,7 +47,7 @@ async function attack(name: string, kill: Kill, then: 'migrate again' | 'roll ba
   const { plan, store } = journey;
   const url = await journey.production(name);
   const writers = await startWriters(url, { clients: 4, rate: 120, seed: kill.nth });
-  let run: string | null = null;
+  let run: string | null;
   try {
     const ended = await terminal('migrate', { plan, store, script: killer, inputs: journey.inputs(url), env: { KILL: JSON.stringify({ ...kill, step }) } });
     expect({ killed: ended.signal === 'SIGKILL' || ended.code === 3 || ended.code === 0, out: ended.out }).toMatchObject({ killed: true });

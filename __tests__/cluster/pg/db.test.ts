@@ -6,6 +6,7 @@ import { connect, type Db, type DbOptions } from '../../../src/pg/db.js';
 import { fromPlan } from '../../../src/pg/render.js';
 import type { Event } from '../../../src/report/event.js';
 import { startCluster, type Cluster } from '../../support/cluster.js';
+import { pgbouncerMissing, startPgbouncer } from '../../support/pgbouncer.js';
 
 let cluster: Cluster;
 let url: string;
@@ -88,6 +89,25 @@ describe('sessions', () => {
     const target = parseTarget('postgres://a:p%40ss@db.example:6000/x?sslmode=require&channel_binding=require', 'production', 'production-url', '');
     expect(target.env).toMatchObject({ PGHOST: 'db.example', PGPORT: '6000', PGSSLMODE: 'require', PGPASSWORD: 'p@ss' });
     expect(target.secrets).toEqual(expect.arrayContaining(['p@ss', 'p%40ss']));
+  });
+});
+
+const missing = pgbouncerMissing();
+describe(missing === null ? 'poolers' : `poolers (not run: ${missing})`, () => {
+  test('a transaction pooler is found out by trying and refused; a session pooler is not', async () => {
+    // where CI runs, PgBouncer can be installed
+    if (missing !== null && process.env['CI'] === undefined) return;
+    for (const mode of ['transaction', 'session'] as const) {
+      const bouncer = await startPgbouncer(cluster, mode, 'sessions');
+      try {
+        const target = parseTarget(bouncer.url, 'production', 'production-url', '');
+        const opened = connect(target, 'worker', { report: () => undefined, signal: new AbortController().signal, clock, name: 'lossless' });
+        if (mode === 'transaction') await expect(opened).rejects.toThrow(/transaction pooler/);
+        else await (await opened).close();
+      } finally {
+        await bouncer.stop();
+      }
+    }
   });
 });
 

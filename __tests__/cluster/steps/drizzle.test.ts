@@ -202,7 +202,11 @@ describe('drizzle', () => {
     ['our runner', ours],
     ['the command', team],
   ])('with %s, kept tables come back and only what is newer is run', async (_name, spec) => {
-    const next = journal(['0000_baseline', at0, baseline], ['0001_promo', at1, promo], ['0002_note', at1 + 1, 'ALTER TABLE "app-promo" ADD COLUMN "note" text;']);
+    const next = journal(
+      ['0000_baseline', at0, baseline],
+      ['0001_promo', at1, promo],
+      ['0002_note', at1 + 1, 'ALTER TABLE "app-promo" ADD COLUMN "note" text;'],
+    );
     const { cx, query, value, again, done } = await at(next);
     const slot = new MemorySlot<Receipt>();
     await drizzle.apply({ ...cx, files: filesOf(two) }, ours, slot);
