@@ -11,7 +11,7 @@ import { contents, contentsDiffer, tablesIn, type Contents } from '../proof/cont
 import { probeRow } from '../proof/crud.js';
 import { compareWorkload, runQueries, timeWorkload } from '../proof/workload.js';
 import { startWriters, type SyntheticWriters, type WriterSummary, type WriterTable } from '../proof/writers.js';
-import type { Check, TableAccount } from '../report/event.js';
+import type { Check, Section, TableAccount } from '../report/event.js';
 import { applyAll, canCleanupAll, cleanupAll, holdsOf, preflightAll, undoAll, type Arena, type Proof, type StepOfRun, type Work } from '../steps/all.js';
 import { kindNamed, steps as kinds } from '../steps/index.js';
 import { schemaDump } from '../backup/schema-dump.js';
@@ -106,6 +106,7 @@ async function rehearseOn(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
     notCompared: [] as string[],
     rowsCompared: 0,
     approved: {} as Rehearsal['approved'],
+    sections: [] as readonly Section[],
   };
   let failure: Failure | null = null;
   try {
@@ -148,7 +149,7 @@ async function rehearseOn(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
     checks: facts.checks,
     tables: facts.tables,
     notCompared: facts.notCompared,
-    sections: [{ title: 'Legs of the rehearsal', head: ['leg', 'ms', 'outcome'], rows: legs.map((l) => [l.name, String(l.ms), l.outcome]) }],
+    sections: [{ title: 'Legs of the rehearsal', head: ['leg', 'ms', 'outcome'], rows: legs.map((l) => [l.name, String(l.ms), l.outcome]) }, ...facts.sections],
     rollback: { possible: passed, until: null, rehearsed: id, backlog: 0, blockedBy: [] },
     outputs: {
       'rehearsal-id': id,
@@ -170,6 +171,7 @@ interface Facts {
   notCompared: string[];
   rowsCompared: number;
   approved: Rehearsal['approved'];
+  sections: readonly Section[];
 }
 
 async function allLegs(
@@ -299,6 +301,7 @@ async function allLegs(
   facts.tables = proof.tables;
   facts.checks.push(...proof.checks);
   facts.findings.push(...proof.findings);
+  facts.sections = proof.sections;
   facts.notCompared.push(...proof.notCompared);
   facts.rowsCompared = proof.rowsCompared;
   await setState(second, 'migrated');

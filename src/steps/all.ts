@@ -32,6 +32,8 @@ export interface Work {
   readonly approved: Readonly<Record<string, Readonly<Record<string, number>>>> | null;
   readonly exec: Exec;
   readonly workingDirectory: string;
+  /** until when what is retired now stays reversible, for the comments on it */
+  readonly keepUntil: Date;
   readonly clock: Clock;
   readonly report: Report;
   readonly signal: AbortSignal;
@@ -88,6 +90,7 @@ function stepContext(work: Work, step: StepOfRun): StepContext {
     db: arena.db,
     exec: work.exec,
     workingDirectory: work.workingDirectory,
+    keepUntil: work.keepUntil,
     quiet: (inner, guard) => work.quiet(inner, guard),
     past: () => arena.journal.past(step.kind, work.run),
   };
