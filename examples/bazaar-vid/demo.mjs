@@ -35,9 +35,15 @@ const began = Date.now();
 const store = join('.runs', `demo-${new Date(began).toISOString().replace(/[-:]|\..*/g, '')}`);
 mkdirSync(store, { recursive: true, mode: 0o700 });
 const log = createWriteStream(join(store, 'demo.log'));
+/** Of what the phases say, the terminal shows what was done and how it ended; the log has every line. */
+const worthSeeing = /^ {2}(\w+: (passed|refused|failed|aborted)\. |\S+: (apply|undo|cleanup) ended |rehearsal: |writers: |LOST|NOT AS EXPECTED| {2}report: )/;
+const width = process.stdout.columns ?? 80;
 const say = (line) => {
   log.write(`${line}\n`);
-  console.log(line.startsWith('  ') ? dim(line) : bold(line));
+  const clear = process.stdout.isTTY ? '\r\u001b[K' : '';
+  if (!line.startsWith('  ')) console.log(clear + bold(line));
+  else if (worthSeeing.test(line)) console.log(clear + dim(line));
+  else if (process.stdout.isTTY) process.stdout.write(clear + dim(line.slice(0, width - 1)));
 };
 
 const checks = [];
