@@ -1,5 +1,6 @@
 -- creates the judge of one row: whether every value fits the new types; locks nothing of the application but ACCESS SHARE
 CREATE OR REPLACE FUNCTION :"function"(o :"table") RETURNS boolean LANGUAGE plpgsql AS $lossless$
+#variable_conflict use_column
 DECLARE
   :{variables}
 BEGIN

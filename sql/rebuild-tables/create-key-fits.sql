@@ -1,5 +1,6 @@
 -- creates the judge of a key: whether it can be converted and comes back as it was; locks nothing
 CREATE OR REPLACE FUNCTION :"function"(:{parameters}) RETURNS boolean LANGUAGE plpgsql AS $lossless$
+#variable_conflict use_column
 DECLARE
   :{variables}
 BEGIN

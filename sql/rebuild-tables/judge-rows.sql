@@ -1,5 +1,6 @@
 -- the same row by row, when the one pass failed: keys that cannot be converted, as text, into the session setting lossless.judged; ACCESS SHARE
 DO $lossless$
+#variable_conflict use_column
 DECLARE
   o :"table";
   :{variables}

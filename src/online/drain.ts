@@ -25,6 +25,7 @@ const BATCH = 20_000;
  * Creates the drain function of a log. `apply` is PL/pgSQL (statements ending in `;`) that may use:
  *   `ks1` … `ksn`  arrays of the distinct logged keys, one per key column, in the log's types (empty, never NULL)
  *   `truncated`    true: a TRUNCATE is among them; everything must be made again from the source, `ks…` may be ignored
+ *   `lim`          WHOLE_LOG when rows may have exchanged unique values: then remove all rows first and make them again
  *   `variables`    further declarations (`name type;`)
  * It runs with `lossless.apply` on: fences let it pass and captures log nothing. Columns win over variables of the same name.
  */
@@ -96,11 +97,15 @@ export async function drainUntil(
     }
     total += taken;
     options.carried?.(taken);
-    if (taken < until) return total;
+    if (taken >= until) continue;
+    // a long backlog leaves as many dead rows, which every later look at the log would read again
+    if (total >= BATCH) await db.change('online/vacuum-log', { names: { log: drain.log } });
+    return total;
   }
 }
 
-const isUniqueViolation = (error: unknown): error is QueryFailed => error instanceof QueryFailed && error.sqlstate === '23505';
+/** Exclusion constraints (23P01) are of the same kind. */
+const isUniqueViolation = (error: unknown): error is QueryFailed => error instanceof QueryFailed && ['23505', '23P01'].includes(error.sqlstate);
 
 export interface Backlog {
   readonly waiting: number;

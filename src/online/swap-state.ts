@@ -33,6 +33,11 @@ export async function giveUp(db: Db, run: RunId, step: string, direction: Direct
   return readSwap(db, run, step, direction);
 }
 
+/** Lets a swap that was given up be tried again. Whoever calls must have seen that it is not 'swapped'; a late message of the first try would meet the fingerprint check of the second, or the other way round. */
+export async function tryAgain(db: Db, run: RunId, step: string, direction: Direction): Promise<void> {
+  await db.change('online/try-swap-again', { values: [run, step, direction] });
+}
+
 /** After cleanup or an abort: no row of the step, and no table when it was the last. */
 export async function forgetSwap(db: Db, run: RunId, step: string): Promise<void> {
   if (!(await db.one<{ found: boolean }>('online/swap-table-exists')).found) return;

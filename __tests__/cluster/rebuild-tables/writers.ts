@@ -118,7 +118,8 @@ export function startWriters(url: string, clients: number, tag = 'w'): WriterLog
     async lost(client) {
       const expected = owners.flatMap((o) => [...o.exports].map(([id, e]) => `${id} ${String(e.progress)} ${String(e.notes)} 1`)).sort();
       const { rows } = await client.query<{ t: string }>(
-        `SELECT e.id::text || ' ' || e.progress || ' ' || (SELECT count(*) FROM "Notes" n WHERE n.export_id = e.id) || ' ' || (SELECT count(*) FROM "bazaar-vid_export_analytics" a WHERE a.export_id = e.id) AS t FROM "bazaar-vid_exports" e WHERE render_id LIKE 'w%'`,
+        `SELECT e.id::text || ' ' || e.progress || ' ' || (SELECT count(*) FROM "Notes" n WHERE n.export_id = e.id) || ' ' || (SELECT count(*) FROM "bazaar-vid_export_analytics" a WHERE a.export_id = e.id) AS t FROM "bazaar-vid_exports" e WHERE render_id LIKE $1`,
+        [`${tag}%`],
       );
       const found = new Set(rows.map((r) => r.t));
       const wanted = new Set(expected);

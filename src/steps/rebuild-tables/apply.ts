@@ -8,16 +8,17 @@ import { display, inControl } from '../../names.js';
 import { glue, ident, join } from '../../pg/render.js';
 import type { ReceiptSlot, StepContext } from '../step.js';
 import { createForwardDrain, createJudges, createReverseDrain } from './carry.js';
-import { buildIndexes, copyAll, dedupe } from './copy.js';
+import { buildIndexes, copyAll, dedupe, inParallel } from './copy.js';
 import { forwardCapture, forwardDrain, keyColumns, quarantineOf, reverseCapture, type Group, type Rebuilt, type Source } from './design.js';
 import { foundDone } from './done.js';
-import { countOrphans, type OrphanCount } from './orphans.js';
+import { anyOrphan, countOrphans, type OrphanCount } from './orphans.js';
 import { refusals } from './preflight.js';
 import { compare, faultsOf } from './proof.js';
 import { readGroup } from './read.js';
 import type { RebuildReceipt } from './receipt.js';
+import { differs, readShape } from './shape.js';
 import { removeFunctions, removeLogs, removeSchemas, removeTables, removeTriggers } from './removal.js';
-import { approvedFor, refuseSurplus, settle } from './settle.js';
+import { approvedFor, quarantined, refuseSurplus, settle } from './settle.js';
 import { createSchemas, createShadow, finishShadow } from './shadow.js';
 import { writtenNames, type RebuildSpec } from './spec.js';
 import { fingerprint, swap } from './swap.js';
@@ -100,6 +101,11 @@ async function build(cx: StepContext, group: Group, sources: readonly Source[], 
   await each(group, sources, async (t, source) => {
     await installCapture(db, forwardCapture(run, t, source.shape), cx.budget.maxLockMs);
     prints.push(await fingerprint(db, t.table));
+    // the fingerprint holds from here on; that nothing changed between the reading of the definition and here is seen by reading it again
+    if (differs(source.shape, await readShape(db, t.table)))
+      throw new UserError(`the definition of ${display(t.table)} was changed while its rebuild was being prepared`, {
+        hint: 'Nothing was replaced. Run again: the new definition will be read.',
+      });
   });
   await reach('copying', { prints });
   await copyAll(cx, group);
@@ -132,14 +138,14 @@ const each = async (group: Group, sources: readonly Source[], work: (t: Rebuilt,
 
 /** Errors: UserError when the shadow is not the converted table, or when more rows would be set aside than were approved. */
 async function proveBeforeSwap(cx: StepContext, group: Group): Promise<void> {
-  for (const t of group.tables) {
-    await cx.db.change('rebuild-tables/analyze', { names: { table: t.shadow } });
-    const fault = faultsOf(await compare(cx.db, cx.run, t, 'forward'))[0];
+  await inParallel(cx, group.tables, async (db, t) => {
+    await db.change('rebuild-tables/analyze', { names: { table: t.shadow } });
+    const fault = faultsOf(await compare(db, cx.run, t, 'forward'))[0];
     if (fault !== undefined)
       throw new UserError(`the copy is not equal: ${fault.message}${fault.keys.length === 0 ? '' : `: ${fault.keys.join(', ')}`}`, {
         hint: 'Nothing was replaced. Run again; if it happens twice, report it.',
       });
-  }
+  });
   await refuseSurplus(cx.db, cx, group);
   for (const o of await orphansNow(cx, group)) {
     const limit = approvedFor(cx, o.table, o.key);
@@ -156,6 +162,9 @@ async function proveBeforeSwap(cx: StepContext, group: Group): Promise<void> {
  * A value that cannot be converted may arrive at any time; then it is drained into quarantine first and the count is taken again.
  */
 async function orphansNow(cx: StepContext, group: Group): Promise<readonly OrphanCount[]> {
+  let aside = 0;
+  for (const t of group.tables) for (const q of await quarantined(cx.db, cx.run, t)) aside += q.rows;
+  if (!(await anyOrphan(cx.db, group, aside > 0))) return [];
   for (let attempt = 1; ; attempt += 1) {
     const unfit: (readonly string[])[] = [];
     for (const t of group.tables)
@@ -185,10 +194,12 @@ async function afterSwap(cx: StepContext, from: RebuildReceipt, slot: ReceiptSlo
   let receipt: RebuildReceipt = { ...from, state: 'swapped', swappedAt, straddling: from.straddling.length > 0 ? from.straddling : await openTransactions(db) };
   await slot.save(receipt);
   for (const t of group.tables) await createReverseDrain(db, run, t);
-  await settle(cx, group);
-  receipt = { ...receipt, state: 'settled' };
-  await slot.save(receipt);
-  for (const k of group.keys.filter((x) => x.after.validated)) await db.change('rebuild-tables/validate', { names: { child: k.child, name: k.name } });
+  if (!(await validated(cx, group))) {
+    await settle(cx, group);
+    receipt = { ...receipt, state: 'settled' };
+    await slot.save(receipt);
+    for (const k of group.keys.filter((x) => x.after.validated)) await db.change('rebuild-tables/validate', { names: { child: k.child, name: k.name } });
+  }
   const prints: string[] = [];
   for (const t of group.tables) prints.push(await fingerprint(db, t.table));
   await waitForStraddlers(cx, group, receipt.straddling, 2000);
@@ -197,6 +208,17 @@ async function afterSwap(cx: StepContext, from: RebuildReceipt, slot: ReceiptSlo
     cx.report({ type: 'said', text: `${String(ended)} idle connections from before the swap were ended` });
   }
   await slot.save({ ...receipt, state: 'validated', prints });
+}
+
+/** Validates every key; false as soon as one has rows without a parent, which then have to be settled. */
+async function validated(cx: StepContext, group: Group): Promise<boolean> {
+  try {
+    for (const k of group.keys.filter((x) => x.after.validated)) await cx.db.change('rebuild-tables/validate', { names: { child: k.child, name: k.name } });
+    return true;
+  } catch (error) {
+    if (error instanceof QueryFailed && error.sqlstate === '23503') return false;
+    throw error;
+  }
 }
 
 /** Waits at most `patienceMs` for the transactions that were open at the swap, then lets the guard rest. Returns whether it rests. */

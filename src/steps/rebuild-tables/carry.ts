@@ -15,6 +15,7 @@ import {
   reverseCapture,
   reverseDrain,
   sameKey,
+  unchanged,
   type Rebuilt,
 } from './design.js';
 import type { Shape } from './shape.js';
@@ -105,7 +106,7 @@ export async function createForwardDrain(db: Db, run: RunId, t: Rebuilt, shape: 
     ${set(all)}
   ELSE
     DELETE FROM ${shadow} s USING (SELECT DISTINCT ${list(t, 'convert')} FROM unnest(${arrays(t)}) AS o(${named(t)}) WHERE ${keyFits(run, t)} OFFSET 0) l WHERE ${sameKey(t, 's', 'l')};
-    DELETE FROM ${q} q USING unnest(${arrays(t)}) AS l(${keyAliases(t)}) WHERE ${sameKey(t, 'q', 'l')};
+    DELETE FROM ${q} q USING (SELECT * FROM unnest(${arrays(t)})) AS l(${keyAliases(t)}) WHERE ${sameKey(t, 'q', 'l')};
     ${insert(some, fits(run, t))}
     ${set(some)}
   END IF;`;
@@ -123,11 +124,14 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
   const columns = insertable(t);
   const changed = columns.filter((c) => c.changed);
   const spelled = (i: number): Sql => glue`f${nth(i)}`;
-  const base = (type: string): Sql => sql(type.startsWith('character(') ? 'bpchar' : type.replace(/^(character varying)\(.*$/, '$1'));
+  // an array of arrays would be one array of more dimensions: those travel as text
+  const isArray = (type: string): boolean => type.endsWith('[]');
+  const base = (type: string): Sql =>
+    sql(isArray(type) ? 'text' : type.startsWith('character(') ? 'bpchar' : type.replace(/^(character varying)\(.*$/, '$1'));
   const variables = join(
     [
       sql(''),
-      ...t.key.map((_, i) => glue`fk${nth(i)} ${sql(keyColumns(t)[i]?.newType ?? '')}[];`),
+      ...t.key.map((_, i) => glue`fk${nth(i)} ${sql(keyColumns(t)[i]?.newType ?? '')}[]; gone${nth(i)} ${sql(keyColumns(t)[i]?.newType ?? '')}[];`),
       ...changed.map((c, i) => glue`${spelled(i)} ${base(c.oldType)}[];`),
     ],
     ' ',
@@ -142,7 +146,7 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
   const keep =
     changed.length === 0
       ? sql('')
-      : glue`SELECT ${join([...t.key.map((n) => glue`array_agg(n.${ident(n)})`), ...changed.map((c) => glue`array_agg(CASE WHEN o.${ident(t.key[0] ?? '')} IS NOT NULL AND ${c.convert} IS NOT DISTINCT FROM n.${ident(c.name)} THEN o.${ident(c.name)} ELSE ${c.back} END)`)])}
+      : glue`SELECT ${join([...t.key.map((n) => glue`array_agg(n.${ident(n)})`), ...changed.map((c) => glue`array_agg((CASE WHEN o.${ident(t.key[0] ?? '')} IS NOT NULL AND ${unchanged(c)} THEN o.${ident(c.name)} ELSE ${c.back} END)${sql(isArray(c.oldType) ? '::text' : '')})`)])}
       INTO ${join([...t.key.map((_, i) => glue`fk${nth(i)}`), ...changed.map((_, i) => spelled(i))])}
       FROM unnest(${arrays(t)}) AS l(${keyAliases(t)}) JOIN ONLY ${table} n ON ${sameKey(t, 'n', 'l')}
       LEFT JOIN ONLY ${old} o ON ${newOfOld(sql('o'))} AND NOT EXISTS (SELECT FROM ${q} q WHERE ${join(
@@ -152,7 +156,7 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
   const values = join(
     columns.map((c) => {
       const at = changed.indexOf(c);
-      return at < 0 ? glue`n.${ident(c.name)}` : spelled(at);
+      return at < 0 ? glue`n.${ident(c.name)}` : glue`l.${spelled(at)}${sql(isArray(c.oldType) ? `::${c.oldType}` : '')}`;
     }),
   );
   const from =
@@ -165,15 +169,33 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
       ' AND ',
     )})`;
   const own = join(columns.map((c) => glue`q.${ident(c.name)}`));
+  const allBack = glue`(SELECT DISTINCT ${list(t, 'back')} FROM unnest(${join(t.key.map((_, i) => glue`gone${nth(i)}`))}) AS n(${named(t)}) OFFSET 0)`;
+  const notKey = columns.filter((c) => !t.key.includes(c.name));
+  const set = notKey.map(
+    (c) =>
+      glue`${ident(c.name)} = ${c.changed ? glue`CASE WHEN ${unchanged(c)} THEN o.${ident(c.name)} ELSE ${c.back} END` : glue`n.${ident(c.name)}`}`,
+  );
+  const some = glue`unnest(${arrays(t)}) AS l(${keyAliases(t)}) JOIN ONLY ${table} n ON ${sameKey(t, 'n', 'l')}`;
+  // GENERATED ALWAYS AS IDENTITY takes a value in an INSERT only
+  const inPlace = notKey.every((c) => c.updatable);
+  const restore = (keys: Sql): Sql =>
+    glue`INSERT INTO ${old} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${own} FROM ${keys} l JOIN ${q} q ON ${sameKey(t, 'q', 'l')} WHERE NOT ${present(old)};`;
   const apply = glue`IF truncated THEN
     DELETE FROM ${old};
     INSERT INTO ${old} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${join(columns.map((c) => c.back))} FROM ONLY ${table} n;
     INSERT INTO ${old} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${own} FROM ${q} q WHERE NOT ${present(old)};
-  ELSE
+  ELSIF ${inPlace ? sql('lim >= 2147483647') : sql('true')} OR EXISTS (SELECT FROM ${backKeys} l JOIN ${q} q ON ${sameKey(t, 'q', 'l')}) THEN
+    -- values may have been exchanged between rows: all go, then all come
     ${keep}
     DELETE FROM ${old} o USING ${backKeys} l WHERE ${sameKey(t, 'o', 'l')};
     INSERT INTO ${old} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${values} FROM ${from} JOIN ONLY ${table} n ON ${sameKey(t, 'n', 'l')};
-    INSERT INTO ${old} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${own} FROM ${backKeys} l JOIN ${q} q ON ${sameKey(t, 'q', 'l')} WHERE NOT ${present(old)};
+    ${restore(backKeys)}
+  ELSE
+    SELECT ${join(t.key.map((_, i) => glue`coalesce(array_agg(l.k${nth(i)}), '{}')`))} INTO ${join(t.key.map((_, i) => glue`gone${nth(i)}`))}
+      FROM unnest(${arrays(t)}) AS l(${keyAliases(t)}) WHERE NOT EXISTS (SELECT FROM ONLY ${table} n WHERE ${sameKey(t, 'n', 'l')});
+    DELETE FROM ${old} o USING ${allBack} l WHERE ${sameKey(t, 'o', 'l')};
+    ${set.length === 0 || !inPlace ? sql('') : glue`UPDATE ONLY ${old} o SET ${join(set)} FROM ${some} WHERE ${newOfOld(sql('o'))};`}
+    INSERT INTO ${old} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${join(columns.map((c) => c.back))} FROM ${some} WHERE NOT EXISTS (SELECT FROM ONLY ${old} o WHERE ${newOfOld(sql('o'))});
   END IF;`;
   await createDrain(db, reverseCapture(run, t), reverseDrain(run, t).fn, apply, variables);
 }

@@ -8,7 +8,7 @@ import { columnList, convertList, keyColumns, keyFitsOf, quarantineOf, sameKey, 
 import { indexJobs } from './shadow.js';
 
 /** Runs jobs on `workers` sessions; after a failure no further job starts, and the first failure is thrown when all have stopped. */
-async function inParallel<Job>(cx: StepContext, jobs: readonly Job[], work: (db: Db, job: Job) => Promise<void>): Promise<void> {
+export async function inParallel<Job>(cx: StepContext, jobs: readonly Job[], work: (db: Db, job: Job) => Promise<void>): Promise<void> {
   const queue = [...jobs];
   let failed = false;
   const lane = (): Promise<void> =>

@@ -19,6 +19,10 @@ export type ColumnPlan = {
   readonly changed: boolean;
   /** generated columns are never inserted */
   readonly insertable: boolean;
+  /** of the new column, when it is not its type's own */
+  readonly collation: string | null;
+  /** false for GENERATED ALWAYS AS IDENTITY */
+  readonly updatable: boolean;
   /** new value from the old row `o` */
   readonly convert: Sql;
   /** old value from the new row `n` */
@@ -88,19 +92,18 @@ const rawTypes = new Set([
   'timestamp without time zone',
   'timestamp with time zone',
   'time without time zone',
-  'jsonb',
   'bytea',
   'name',
   'oid',
-  'interval',
   'inet',
   'macaddr',
 ]);
+export const collatable = (type: string): boolean => /^(text|character|bpchar|name|"char")/.test(type);
 const bareOf = (type: string): string => type.replace(/\([^)]*\)/, '');
 
 /** varchar(n) and char(n) cut silently when cast explicitly; without the modifier the column's own length check raises instead. */
 const castTo = (type: string): string =>
-  /^character( varying)?\(/.test(type) ? (type.startsWith('character varying') ? 'character varying' : 'bpchar') : type;
+  /^character( varying)?\([^)]*\)$/.test(type) ? (type.startsWith('character varying') ? 'character varying' : 'bpchar') : type;
 
 export interface Source {
   readonly table: Relation;
@@ -131,7 +134,8 @@ function columnPlan(column: ShapeColumn, source: Source): ColumnPlan {
     : wanted?.back !== undefined
       ? cast(glue`(SELECT (${fromPlan(wanted.back)}) FROM (SELECT ${convert} AS ${id}) AS "row")`, column.type)
       : cast(convert, column.type);
-  const textual = ['text', 'character varying', 'character', 'bpchar'].includes(column.bare);
+  // json and xml have no equality, and their spelling is not what they mean
+  const textual = ['text', 'character varying', 'character', 'bpchar', 'json', 'xml'].includes(column.bare);
   const modified = newType.includes('(') && castTo(newType) === newType;
   const losses = [
     ...(textual || newType === 'text' ? [] : [glue`${thereAndBack} IS DISTINCT FROM ${old}`]),
@@ -143,6 +147,8 @@ function columnPlan(column: ShapeColumn, source: Source): ColumnPlan {
     newType,
     changed,
     insertable: column.generatedKind === '',
+    collation: collatable(newType) ? column.collation : null,
+    updatable: column.identity !== 'a',
     convert,
     back,
     thereAndBack,
@@ -268,7 +274,7 @@ export const reverseCapture = (run: RunId, t: Rebuilt): Capture =>
     run,
     t.oid,
     t.table,
-    keyColumns(t).map((c): KeyColumn => ({ name: c.name, type: fromCatalog(c.newType) })),
+    keyColumns(t).map((c): KeyColumn => ({ name: c.name, type: fromCatalog(c.collation == null ? c.newType : `${c.newType} COLLATE ${c.collation}`) })),
     'reverse',
   );
 
@@ -287,11 +293,14 @@ export const reverseDrain = (run: RunId, t: Rebuilt): Drain => ({
   locks: [t.table, t.old],
 });
 
+/** A value in a form in which equal means printed alike: types without equality (json) have it there, and 1.0 is not 1.00. */
+const exact = (c: ColumnPlan, value: Sql): Sql => (c.rawHash ? value : glue`(${value})::text COLLATE pg_catalog."C"`);
+
+/** True when the column of the new row `n` still holds what the old row `o` was converted to. */
+export const unchanged = (c: ColumnPlan): Sql => glue`${exact(c, c.convert)} IS NOT DISTINCT FROM ${exact(c, glue`n.${ident(c.name)}`)}`;
+
 /** Expression list that identifies a row's content in the new types: from the old row `o` or the new row `n`. Generated columns follow from the others. */
 export const contentOf = (t: Rebuilt, side: 'o' | 'n'): Sql =>
   glue`ROW(${join(
-    insertable(t).map((c) => {
-      const value = side === 'o' ? c.convert : glue`n.${ident(c.name)}`;
-      return c.rawHash ? value : glue`(${value})::text`;
-    }),
+    insertable(t).map((c) => exact(c, side === 'o' ? c.convert : glue`n.${ident(c.name)}`)),
   )})`;

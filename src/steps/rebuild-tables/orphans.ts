@@ -114,6 +114,26 @@ export function orphanSources(group: Group, side: Side): Sql {
 /** Whether any table of the group may have orphans at all. */
 export const mayHaveOrphans = (group: Group): boolean => group.tables.some((_, i) => keysOf(group, i).length > 0);
 
+/**
+ * A quick look at the shadows, key by key, with their indexes and types. They are of slightly different moments, so true only
+ * means that the exact count is needed; the validation after the swap judges in the end. `carriedToo`: parents are set aside.
+ */
+export async function anyOrphan(db: ReadDb, group: Group, carriedToo: boolean): Promise<boolean> {
+  for (const k of group.keys.filter((x) => x.childAt >= 0 && x.after.validated && (x.planned || (carriedToo && x.parentAt >= 0)))) {
+    const child = group.tables[k.childAt];
+    const parent = k.parentAt < 0 ? undefined : group.tables[k.parentAt];
+    if (child === undefined) continue;
+    const given = k.childColumns.map((c) => glue`o.${ident(c)} IS NOT NULL`);
+    const match = k.childColumns.map((c, i) => glue`p.${ident(k.parentColumns[i] ?? '')} = o.${ident(c)}`);
+    const { found } = await db.one<{ found: boolean }>('rebuild-tables/any-orphan', {
+      names: { child: child.shadow, parent: parent?.shadow ?? k.parent },
+      parts: { given: join(given, ' AND '), match: join(match, ' AND ') },
+    });
+    if (found) return true;
+  }
+  return false;
+}
+
 /** Exact counts per table and key, of one snapshot. Locks: ACCESS SHARE. */
 export async function countOrphans(db: ReadDb, group: Group, side: Side): Promise<readonly OrphanCount[]> {
   if (!mayHaveOrphans(group)) return [];

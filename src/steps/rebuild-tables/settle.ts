@@ -3,7 +3,7 @@ import { display } from '../../names.js';
 import type { Db } from '../../pg/db.js';
 import { glue, ident, join } from '../../pg/render.js';
 import type { StepContext } from '../step.js';
-import { columnList, insertable, keyColumns, quarantineOf, type Group, type Rebuilt } from './design.js';
+import { columnList, insertable, keyColumns, quarantineOf, unchanged, type Group, type Rebuilt } from './design.js';
 import { countOutsideChildren, mayHaveOrphans, orphanRows, orphanSources, parentsFirst } from './orphans.js';
 
 /**
@@ -61,7 +61,7 @@ export async function settle(cx: StepContext, group: Group): Promise<void> {
 function take(tx: Db, cx: StepContext, group: Group, i: number, t: Rebuilt): Promise<number> {
   const values = insertable(t).map((c) =>
     c.changed
-      ? glue`CASE WHEN o.${ident(t.key[0] ?? '')} IS NOT NULL AND ${c.convert} IS NOT DISTINCT FROM n.${ident(c.name)} THEN o.${ident(c.name)} ELSE ${c.back} END`
+      ? glue`CASE WHEN o.${ident(t.key[0] ?? '')} IS NOT NULL AND ${unchanged(c)} THEN o.${ident(c.name)} ELSE ${c.back} END`
       : glue`n.${ident(c.name)}`,
   );
   return tx.change('rebuild-tables/settle', {

@@ -2,7 +2,7 @@ import { UserError, QueryFailed } from '../../errors.js';
 import { newSchema, oldSchema, display, type Relation, type RunId } from '../../names.js';
 import type { Db } from '../../pg/db.js';
 import { fromCatalog, glue, ident, join, literal, type Sql } from '../../pg/render.js';
-import type { Group, Rebuilt, Source } from './design.js';
+import { collatable, type Group, type Rebuilt, type Source } from './design.js';
 import { readShape, type Grant, type Shape, type ShapeColumn, type ShapeSequence } from './shape.js';
 
 /** The table that is being built: everything of the old one under its own names, in a schema of the run. */
@@ -38,7 +38,6 @@ function identity(t: Rebuilt, s: ShapeSequence, kind: string): Sql {
   return glue`GENERATED ${sql(kind === 'a' ? 'ALWAYS' : 'BY DEFAULT')} AS IDENTITY (SEQUENCE NAME ${ident({ schema: t.shadow.schema, name: s.name })} START WITH ${sql(s.start)} INCREMENT BY ${sql(s.increment)} MINVALUE ${sql(s.min)}${max} CACHE ${sql(s.cache)} ${sql(s.cycle ? 'CYCLE' : 'NO CYCLE')})`;
 }
 
-const collatable = (type: string): boolean => /^(text|character|bpchar|name|"char")/.test(type);
 const integers = ['smallint', 'integer', 'bigint'];
 
 /** A default whose column changes its type follows by a cast, unless both are integers (nextval stays as it is). */

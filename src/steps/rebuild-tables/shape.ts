@@ -155,6 +155,12 @@ export async function readShape(db: ReadDb, table: Relation): Promise<Shape | nu
   return (await db.rows<{ shape: Shape }>('rebuild-tables/table', { values: [table.schema, table.name] }))[0]?.shape ?? null;
 }
 
+/** Whether two readings of a table differ in anything that a rebuild carries over; sizes and functions that merely mention it do not count. */
+export const differs = (before: Shape, now: Shape | null): boolean => {
+  const text = (shape: Shape | null): string => JSON.stringify(shape, (key, value: unknown) => (['bytes', 'mentionedBy'].includes(key) ? undefined : value));
+  return text(before) !== text(now);
+};
+
 /** The name that format_type gives to a type as somebody wrote it, or null when the server does not know it. Uses EXPLAIN, the only read-only way on every version that keeps the modifier. */
 export async function canonicalType(db: ReadDb, written: string): Promise<string | null> {
   return (await explained(db, glue`SELECT NULL::${fromPlan(written)}`))?.replace(/^NULL::/, '') ?? null;

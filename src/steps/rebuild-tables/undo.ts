@@ -3,7 +3,7 @@ import { block, warn, type Finding } from '../../finding.js';
 import { alterOnline, dropTriggers } from '../../online/capture.js';
 import { backlog, drainUntil } from '../../online/drain.js';
 import { createGuardAndFence, openTransactions } from '../../online/guard.js';
-import { readSwap } from '../../online/swap-state.js';
+import { readSwap, tryAgain } from '../../online/swap-state.js';
 import { display, inControl } from '../../names.js';
 import type { ReadDb } from '../../pg/db.js';
 import { fromCatalog, glue, ident, join } from '../../pg/render.js';
@@ -40,7 +40,9 @@ export async function undo(cx: StepContext, receipt: RebuildReceipt | null, slot
 
 async function swapBack(cx: StepContext, receipt: RebuildReceipt): Promise<void> {
   const { group } = receipt;
+  // read first: what changes from here on meets the check under the lock, what changed before is seen by obstacles and proof
   const prints: string[] = [];
+  for (const t of group.tables) prints.push(await fingerprint(cx.db, t.table));
   await refuseObstacles(cx, receipt);
   for (const t of group.tables) {
     await createReverseDrain(cx.db, cx.run, t);
@@ -59,8 +61,8 @@ async function swapBack(cx: StepContext, receipt: RebuildReceipt): Promise<void>
       throw new UserError(`the retired table is not equal: ${fault.message}${fault.keys.length === 0 ? '' : `: ${fault.keys.join(', ')}`}`, {
         hint: 'Nothing was replaced: the new tables stay in use. Report it with the keys.',
       });
-    prints.push(await fingerprint(cx.db, t.table));
   }
+  await tryAgain(cx.db, cx.run, cx.stepId, 'back');
   await swap(cx, group, 'back', prints, []);
 }
 
