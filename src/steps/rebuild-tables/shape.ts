@@ -155,9 +155,9 @@ export async function readShape(db: ReadDb, table: Relation): Promise<Shape | nu
   return (await db.rows<{ shape: Shape }>('rebuild-tables/table', { values: [table.schema, table.name] }))[0]?.shape ?? null;
 }
 
-/** Whether two readings of a table differ in anything that a rebuild carries over; sizes and functions that merely mention it do not count. */
+/** Whether two readings of a table differ in anything that a rebuild carries over; sizes, functions that merely mention it and who uses its sequences (the shadow does) do not count. */
 export const differs = (before: Shape, now: Shape | null): boolean => {
-  const text = (shape: Shape | null): string => JSON.stringify(shape, (key, value: unknown) => (['bytes', 'mentionedBy'].includes(key) ? undefined : value));
+  const text = (shape: Shape | null): string => JSON.stringify(shape, (key, value: unknown) => (['bytes', 'mentionedBy', 'usedElsewhere'].includes(key) ? undefined : value));
   return text(before) !== text(now);
 };
 
