@@ -164,7 +164,7 @@ async function proveBeforeSwap(cx: StepContext, group: Group): Promise<void> {
 async function orphansNow(cx: StepContext, group: Group): Promise<readonly OrphanCount[]> {
   let aside = 0;
   for (const t of group.tables) for (const q of await quarantined(cx.db, cx.run, t)) aside += q.rows;
-  if (!(await anyOrphan(cx.db, group, aside > 0))) return [];
+  if (!(await anyOrphan(cx.db, group, 'shadow', aside > 0))) return [];
   for (let attempt = 1; ; attempt += 1) {
     const unfit: (readonly string[])[] = [];
     for (const t of group.tables)

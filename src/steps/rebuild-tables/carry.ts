@@ -126,8 +126,7 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
   const spelled = (i: number): Sql => glue`f${nth(i)}`;
   // an array of arrays would be one array of more dimensions: those travel as text
   const isArray = (type: string): boolean => type.endsWith('[]');
-  const base = (type: string): Sql =>
-    sql(isArray(type) ? 'text' : type.startsWith('character(') ? 'bpchar' : type.replace(/^(character varying)\(.*$/, '$1'));
+  const base = (type: string): Sql => sql(isArray(type) ? 'text' : type.startsWith('character(') ? 'bpchar' : type.replace(/^(character varying)\(.*$/, '$1'));
   const variables = join(
     [
       sql(''),
@@ -170,14 +169,15 @@ export async function createReverseDrain(db: Db, run: RunId, t: Rebuilt): Promis
     )})`;
   const own = join(columns.map((c) => glue`q.${ident(c.name)}`));
   const allBack = glue`(SELECT DISTINCT ${list(t, 'back')} FROM unnest(${join(t.key.map((_, i) => glue`gone${nth(i)}`))}) AS n(${named(t)}) OFFSET 0)`;
-  const notKey = columns.filter((c) => !t.key.includes(c.name));
-  const set = notKey.map(
-    (c) =>
-      glue`${ident(c.name)} = ${c.changed ? glue`CASE WHEN ${unchanged(c)} THEN o.${ident(c.name)} ELSE ${c.back} END` : glue`n.${ident(c.name)}`}`,
+  // a key whose equal values are spelled in several ways (1.0 and 1.00) may have been spelled anew
+  const settable = columns.filter((c) => !t.key.includes(c.name) || !c.rawHash);
+  const set = settable.map(
+    (c) => glue`${ident(c.name)} = ${c.changed ? glue`CASE WHEN ${unchanged(c)} THEN o.${ident(c.name)} ELSE ${c.back} END` : glue`n.${ident(c.name)}`}`,
   );
-  const some = glue`unnest(${arrays(t)}) AS l(${keyAliases(t)}) JOIN ONLY ${table} n ON ${sameKey(t, 'n', 'l')}`;
+  // a sub-select, or a column of the target called like a variable would be meant
+  const some = glue`(SELECT * FROM unnest(${arrays(t)})) AS l(${keyAliases(t)}) JOIN ONLY ${table} n ON ${sameKey(t, 'n', 'l')}`;
   // GENERATED ALWAYS AS IDENTITY takes a value in an INSERT only
-  const inPlace = notKey.every((c) => c.updatable);
+  const inPlace = settable.every((c) => c.updatable);
   const restore = (keys: Sql): Sql =>
     glue`INSERT INTO ${old} (${columnList(t)}) OVERRIDING SYSTEM VALUE SELECT ${own} FROM ${keys} l JOIN ${q} q ON ${sameKey(t, 'q', 'l')} WHERE NOT ${present(old)};`;
   const apply = glue`IF truncated THEN

@@ -301,6 +301,4 @@ export const unchanged = (c: ColumnPlan): Sql => glue`${exact(c, c.convert)} IS 
 
 /** Expression list that identifies a row's content in the new types: from the old row `o` or the new row `n`. Generated columns follow from the others. */
 export const contentOf = (t: Rebuilt, side: 'o' | 'n'): Sql =>
-  glue`ROW(${join(
-    insertable(t).map((c) => exact(c, side === 'o' ? c.convert : glue`n.${ident(c.name)}`)),
-  )})`;
+  glue`ROW(${join(insertable(t).map((c) => exact(c, side === 'o' ? c.convert : glue`n.${ident(c.name)}`)))})`;

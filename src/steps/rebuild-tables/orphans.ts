@@ -115,21 +115,34 @@ export function orphanSources(group: Group, side: Side): Sql {
 export const mayHaveOrphans = (group: Group): boolean => group.tables.some((_, i) => keysOf(group, i).length > 0);
 
 /**
- * A quick look at the shadows, key by key, with their indexes and types. They are of slightly different moments, so true only
- * means that the exact count is needed; the validation after the swap judges in the end. `carriedToo`: parents are set aside.
+ * A quick look, one foreign key at a time: false means that no row lacks a parent. `before`: the old tables, converted on the
+ * fly (every value must be convertible). `shadow`: the shadows, with their types; they are of slightly different moments, so
+ * true only means that the exact count is needed; the validation after the swap judges in the end. `carriedToo`: parents are set aside.
  */
-export async function anyOrphan(db: ReadDb, group: Group, carriedToo: boolean): Promise<boolean> {
+export async function anyOrphan(db: ReadDb, group: Group, side: 'before' | 'shadow', carriedToo: boolean): Promise<boolean> {
+  const rowsOf = (t: Rebuilt, names: readonly string[]): Sql =>
+    side === 'shadow'
+      ? glue`ONLY ${ident(t.shadow)}`
+      : glue`(SELECT ${join(columnsOf(t, names).map((c) => glue`${c.convert} AS ${ident(c.name)}`))} FROM ONLY ${ident(t.table)} o)`;
   for (const k of group.keys.filter((x) => x.childAt >= 0 && x.after.validated && (x.planned || (carriedToo && x.parentAt >= 0)))) {
     const child = group.tables[k.childAt];
     const parent = k.parentAt < 0 ? undefined : group.tables[k.parentAt];
     if (child === undefined) continue;
-    const given = k.childColumns.map((c) => glue`o.${ident(c)} IS NOT NULL`);
-    const match = k.childColumns.map((c, i) => glue`p.${ident(k.parentColumns[i] ?? '')} = o.${ident(c)}`);
-    const { found } = await db.one<{ found: boolean }>('rebuild-tables/any-orphan', {
-      names: { child: child.shadow, parent: parent?.shadow ?? k.parent },
-      parts: { given: join(given, ' AND '), match: join(match, ' AND ') },
+    const { rows } = await db.one<{ rows: number }>('rebuild-tables/any-orphan', {
+      parts: {
+        child: rowsOf(child, k.childColumns),
+        parent: parent === undefined ? glue`ONLY ${ident(k.parent)}` : rowsOf(parent, k.parentColumns),
+        given: join(
+          k.childColumns.map((c) => glue`c.${ident(c)} IS NOT NULL`),
+          ' AND ',
+        ),
+        match: join(
+          k.childColumns.map((c, i) => glue`p.${ident(k.parentColumns[i] ?? '')} = c.${ident(c)}`),
+          ' AND ',
+        ),
+      },
     });
-    if (found) return true;
+    if (rows > 0) return true;
   }
   return false;
 }

@@ -5,7 +5,7 @@ import { QueryFailed } from '../../errors.js';
 import type { Preflight, ReadContext } from '../step.js';
 import { columnsOf, keyColumns, type ColumnPlan, type Rebuilt } from './design.js';
 import { foundDone } from './done.js';
-import { countOrphans, countOutsideChildren, parentsFirst } from './orphans.js';
+import { anyOrphan, countOrphans, countOutsideChildren, parentsFirst } from './orphans.js';
 import { readGroup, type Reading } from './read.js';
 import { explained } from './shape.js';
 import { writtenNames, type RebuildSpec } from './spec.js';
@@ -140,6 +140,18 @@ function ofTable(reading: Reading, i: number): readonly Finding[] {
     const s = shape.columns.find((x) => x.name === c.name);
     if (s !== undefined && !s.builtin && s.typeKind === 'b')
       refuse('column-change-unsupported', `key column ${c.name} of ${object} has a type from outside PostgreSQL (${c.oldType})`, unsupported);
+  }
+  for (const c of keyColumns(t)) {
+    const several = (type: string): boolean => /^(numeric|real|double precision|interval|time with time zone)$/.test(type);
+    const text = (type: string): boolean => /^(text|character|bpchar|name)/.test(type);
+    if (c.changed && ((several(c.oldType) && text(c.newType)) || (text(c.oldType) && several(c.newType))))
+      refuse(
+        'column-change-unsupported',
+        `key column ${c.name} of ${object}: equal values of ${several(c.oldType) ? c.oldType : c.newType} have several spellings (1.0 and 1.00), so a key that is spelled anew could not be followed`,
+        'Use a type in which equal keys are spelled alike: bigint, numeric(p, s), uuid.',
+      );
+    if (/\[\]$/.test(c.oldType) || /\[\]$/.test(c.newType))
+      refuse('column-change-unsupported', `key column ${c.name} of ${object} is an array (${c.oldType})`, unsupported);
   }
   for (const x of shape.indexes) {
     if (!x.valid)
@@ -485,6 +497,7 @@ async function ofRows(cx: ReadContext, reading: Reading, counts: Record<string, 
     if (judged.broken === 0) found.push(...(await collisions(cx, reading, t, judged.unfitKeys)));
   }
   if (found.some((f) => f.severity === 'block')) return found;
+  if (unfit.every((keys) => keys.length === 0) && !(await anyOrphan(cx.db, reading.group, 'before', false))) return found;
   for (const o of await countOrphans(cx.db, reading.group, { kind: 'before', unfit })) {
     const object = `${display(o.table.table)}.${o.key}`;
     if (o.table.unfit === 'fail')

@@ -218,7 +218,7 @@ async function watch(cx: StepContext, _spec: RebuildSpec, receipt: RebuildReceip
 /** Scans of retired tables: what the counters grew by between two watches was not us. They are written out with up to a second's delay. */
 async function book(cx: StepContext, receipt: RebuildReceipt, whose: 'foreign' | 'own'): Promise<void> {
   await cx.db.change('rebuild-tables/create-usage');
-  if (whose === 'own') await cx.clock.sleep(1200, cx.signal);
+  if (whose === 'own') await cx.db.change('rebuild-tables/flush-own');
   for (const t of receipt.group.tables) {
     const oid = await oidOfRetired(cx, t);
     if (oid === null) continue;
