@@ -44,6 +44,7 @@ export const findingCodes = {
   'count-above-approved': 'More rows would be set aside than were rehearsed and approved.',
   'retention-not-over': 'The retention has not ended: everything stays reversible until the date named.',
   'watch-not-green': 'Cleanup needs a green watch of the last 36 hours.',
+  'watch-incomplete': 'A run could not be watched to the end; that counts as red.',
   'watch-yielded': 'The watch made room for a rollback; the next one continues.',
   'archive-expires': 'The only archive of rows that would be dropped expires.',
   'query-unexpected': 'A query of the plan answered something else than expected.',

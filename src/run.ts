@@ -102,9 +102,9 @@ export async function run(host: Host, phaseName: string): Promise<RunResult> {
 /** For the post step of the action: what a cancelled or killed phase could not do itself. Maintenance goes off; nothing is undone. */
 export async function reconcile(host: Host): Promise<void> {
   const clock = new RunClock(host.movedNow);
-  for (const target of Object.values(targetsOf(host))) {
-    if (target === null || target.role === 'staging') continue;
-    await maintenanceOffAfterwards(target, host, clock);
+  const targets = targetsOf(host);
+  for (const target of [targets.production, targets.development]) {
+    if (target !== null) await maintenanceOffAfterwards(target, (targets.production ?? target).env, host, clock);
   }
 }
 

@@ -31,6 +31,7 @@ const provedBy: Readonly<Partial<Record<FindingCode, string>>> = {
   'count-above-approved': 'cluster/phases/bound.test.ts',
   'retention-not-over': 'cluster/phases/told.test.ts',
   'watch-not-green': 'cluster/phases/bound.test.ts',
+  'watch-incomplete': 'cluster/phases/interrupted.test.ts',
   'watch-yielded': 'cluster/phases/told.test.ts',
   'archive-expires': 'cluster/phases/told.test.ts',
   'query-unexpected': 'cluster/phases/bound.test.ts',

@@ -158,7 +158,7 @@ export class Journal {
   }
 
   static async readSteps(db: ReadDb, run: RunId): Promise<readonly StepRow[]> {
-    return db.rows<StepRow>('journal/steps', { values: [run] });
+    return (await Journal.exists(db)) ? db.rows<StepRow>('journal/steps', { values: [run] }) : [];
   }
 
   static async readEvidence(db: ReadDb, run: RunId): Promise<Readonly<Record<string, Json>>> {

@@ -103,6 +103,7 @@ export function workOf(cx: PhaseContext, options: WorkOptions): Work {
     approved,
     exec: cx.exec,
     workingDirectory,
+    keepUntil: new Date(cx.clock.now().getTime() + plan.retentionMs),
     clock: cx.clock,
     report: cx.report,
     signal: cx.signal,
@@ -116,8 +117,26 @@ export async function rowsOf(locked: readonly Locked[], run: RunId): Promise<rea
   return rows.flat().sort((a, b) => a.no - b.no);
 }
 
+/** The first database is told last: its journal is the authority, so a process killed in between is continued from the state that it still has. */
 export async function setRunState(locked: readonly Locked[], run: RunId, state: RunRow['state'], failure: string | null = null): Promise<void> {
-  for (const l of locked) await l.journal.runState(run, state, failure);
+  for (const l of [...locked].reverse()) await l.journal.runState(run, state, failure);
+}
+
+/**
+ * The databases of a run whose journals know it. A process killed while it began leaves a database that does not, and then no step was begun anywhere;
+ * refuses with `run-not-found` when one was: that journal is lost.
+ */
+export async function knowing(locked: readonly Locked[], run: RunId): Promise<readonly Locked[]> {
+  const known: Locked[] = [];
+  for (const l of locked) if ((await l.journal.runs()).some((r) => r.id === run)) known.push(l);
+  const strange = locked.find((l) => !known.includes(l));
+  if (strange === undefined || (await rowsOf(known, run)).every((r) => r.state === 'planned' && r.receipt === null)) return known;
+  throw new Refusal([
+    block('run-not-found', `the journal of ${strange.name} does not know run ${run}, and steps of it were begun`, {
+      object: strange.name,
+      hint: `Is ${strange.name}-url the database that the run changed? If it was replaced since, restore its schema lossless from a backup.`,
+    }),
+  ]);
 }
 
 export const plural = (n: number, one: string, many = `${one}s`): string => `${String(n)} ${n === 1 ? one : many}`;

@@ -1,11 +1,12 @@
+import { NotProved, toFailure } from '../errors.js';
 import { block, note, type Finding } from '../finding.js';
-import { isGreen, Journal, type RunRow } from '../journal/journal.js';
+import { isGreen, Journal, type RunRow, type RunState, type StepRow } from '../journal/journal.js';
 import { archiveTables } from '../backup/archive.js';
-import { canCleanupAll, cleanupAll, retiredNow, retiredSchemasNow } from '../steps/all.js';
-import { lockDatabases, openArenas, plural, rowsOf, setRunState, targetOf, workOf, type Locked } from './arenas.js';
+import { canCleanupAll, cleanupAll, retiredNow, retiredSchemasNow, type Work } from '../steps/all.js';
+import { knowing, lockDatabases, openArenas, plural, rowsOf, setRunState, targetOf, workOf, type Locked } from './arenas.js';
 import { evidenceName } from './evidence.js';
 import { allRuns, databasesOfRun, locateRun } from './locate-run.js';
-import { materialize, workingDirectoryOf } from './maintenance.js';
+import { maintenanceOffLeftOn, materialize, workingDirectoryOf } from './maintenance.js';
 import type { Phase, PhaseContext, PhaseResult } from './phase.js';
 import { planOfRun } from './plan-of-run.js';
 import { refuseIfBlocked, Refusal } from './refusal.js';
@@ -22,15 +23,27 @@ export const cleanup: Phase = {
   writes: 'target',
   async run(cx) {
     const { confirm } = cx.inputs;
-    const now = cx.clock.now();
-    const open = (await allRuns(cx)).map((k) => k.row).filter((r) => ['migrated', 'rolled-back', 'cleaning'].includes(r.state));
-    const wanted = confirm === '' ? open : [await cleanable(cx, confirm)];
-    const due = wanted.filter((r) => isDue(r, now));
-    if (due.length === 0) return notDue(cx, wanted);
-    const names = (['production', 'development'] as const).filter((name) => due.some((r) => databasesOfRun(r).includes(name)));
+    const open = (await allRuns(cx)).map((k) => k.row).filter((r) => endable.includes(r.state));
+    const wanted = confirm === '' ? open : [requireEndable(await locateRun(cx, confirm))];
+    // after the first session, because the server's clock judges
+    const candidates = wanted.filter((r) => isDue(r, cx.clock.now()));
+    if (candidates.length === 0) return notDue(cx, wanted);
+    for (const row of candidates) for (const name of databasesOfRun(row)) targetOf(cx, name);
+    const names = (['production', 'development'] as const).filter((name) => candidates.some((r) => databasesOfRun(r).includes(name)));
     const locked = await lockDatabases(cx, names);
+    await maintenanceOffLeftOn(cx, locked);
+    // a rollback may have ended between the look and the lock, and then a new retention has begun
+    const rows = await Promise.all(candidates.map((r) => locateRun(cx, r.id, locked)));
+    const due = rows.filter((r) => endable.includes(r.state) && isDue(r, cx.clock.now())).sort((a, b) => a.startedAt.localeCompare(b.startedAt));
+    if (due.length === 0) return notDue(cx, confirm === '' ? rows.filter((r) => endable.includes(r.state)) : rows.map(requireEndable));
+    const ready: Ready[] = [];
+    for (const row of due) ready.push(await readyFor(cx, locked, row));
+    // one refusal refuses all, before anything is dropped
+    refuseIfBlocked(ready.flatMap((r) => r.refusals));
+    const archived: (readonly (readonly string[])[])[] = [];
+    for (const r of ready) archived.push(await archive(cx, r));
     const results: Cleaned[] = [];
-    for (const row of [...due].sort((a, b) => a.startedAt.localeCompare(b.startedAt))) results.push(await cleanRun(cx, locked, row));
+    for (const [i, r] of ready.entries()) results.push(await drop(r, archived[i] ?? []));
     const left = (await Promise.all(locked.map((l) => sweep(l)))).flat();
     return {
       outcome: 'passed',
@@ -46,13 +59,14 @@ export const cleanup: Phase = {
   },
 };
 
-async function cleanable(cx: PhaseContext, id: string): Promise<RunRow> {
-  const row = await locateRun(cx, id);
-  if (['migrated', 'rolled-back', 'cleaning'].includes(row.state)) return row;
+const endable: readonly RunState[] = ['migrated', 'rolled-back', 'cleaning'];
+
+function requireEndable(row: RunRow): RunRow {
+  if (endable.includes(row.state)) return row;
   throw new Refusal([
-    block('run-not-found', `run ${id} is ${row.state}: there is nothing to clean`, {
-      object: id,
-      hint: row.state === 'cleaned' ? 'It was cleaned before.' : `Finish it first: run migrate again, or rollback with confirm = ${id}.`,
+    block('run-not-found', `run ${row.id} is ${row.state}: there is nothing to clean`, {
+      object: row.id,
+      hint: row.state === 'cleaned' ? 'It was cleaned before.' : `Finish it first: run migrate again, or rollback with confirm = ${row.id}.`,
     }),
   ]);
 }
@@ -82,9 +96,21 @@ interface Cleaned {
   readonly dropped: readonly (readonly string[])[];
 }
 
-async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow): Promise<Cleaned> {
-  for (const name of databasesOfRun(row)) targetOf(cx, name);
-  const own = locked.filter((l) => databasesOfRun(row).includes(l.name));
+/** A run that is due, looked at: what speaks against its end, and what its end needs. */
+interface Ready {
+  readonly row: RunRow;
+  readonly own: readonly Locked[];
+  readonly work: Work;
+  readonly rows: readonly StepRow[];
+  readonly allow: ReadonlySet<string>;
+  readonly refusals: readonly Finding[];
+}
+
+async function readyFor(cx: PhaseContext, locked: readonly Locked[], row: RunRow): Promise<Ready> {
+  const own = await knowing(
+    locked.filter((l) => databasesOfRun(row).includes(l.name)),
+    row.id,
+  );
   const [first] = own;
   if (first === undefined) throw new Refusal([block('run-not-found', `run ${row.id} is in no database given`, { object: row.id })]);
   const { plan, files } = await planOfRun(first.journalDb, row);
@@ -100,8 +126,9 @@ async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
     quiet: (inner) => inner(false),
   });
   const rows = await rowsOf(own, row.id);
+  const refusals: Finding[] = [];
   if (row.state !== 'cleaning') {
-    const refusals: Finding[] = [...(await canCleanupAll(work, rows))];
+    refusals.push(...(await canCleanupAll(work, rows)));
     const last = await Journal.lastWatch(first.journalDb, row.id);
     if (row.migratedAt !== null && row.rolledBackAt === null && !isGreen(last, cx.clock.now())) {
       refusals.push(
@@ -111,8 +138,12 @@ async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
         }),
       );
     }
-    refuseIfBlocked(refusals);
   }
+  return { row, own, work, rows, allow, refusals };
+}
+
+/** Archives what the run kept, proved; returns the tables for the report. Refuses an archive that expires. */
+async function archive(cx: PhaseContext, { row, own, work, rows, allow }: Ready): Promise<Cleaned['dropped']> {
   const retired = await retiredNow(work, rows);
   const dropped: (readonly string[])[] = [];
   for (const l of own) {
@@ -120,30 +151,41 @@ async function cleanRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow
     const schemas = await retiredSchemasNow(work, rows, l.name);
     const db = work.arenas[l.name]?.db;
     if (db === undefined || relations.length + schemas.length === 0) continue;
-    const archive = await archiveTables(cx, l.target, relations, `${evidenceName(cx, l.name)}-archive-${row.id}`, schemas);
-    if (archive.expires !== null && archive.rows + schemas.length > 0 && !allow.has('expiring-archive')) {
+    const archived = await archiveTables(cx, l.target, relations, `${evidenceName(cx, l.name)}-archive-${row.id}`, schemas);
+    if (archived.expires !== null && archived.rows + schemas.length > 0 && !allow.has('expiring-archive')) {
       throw new Refusal([
         block(
           'archive-expires',
-          `the only archive of ${plural(archive.rows, 'row')}${schemas.length === 0 ? '' : ` and ${plural(schemas.length, 'schema')}`} would expire on ${archive.expires.toISOString().slice(0, 10)}`,
+          `the only archive of ${plural(archived.rows, 'row')}${schemas.length === 0 ? '' : ` and ${plural(schemas.length, 'schema')}`} would expire on ${archived.expires.toISOString().slice(0, 10)}`,
           {
-            object: archive.name,
+            object: archived.name,
             hint: 'Use a store that keeps it (a directory or a bucket), or accept it with allow: expiring-archive.',
           },
         ),
       ]);
     }
-    await l.journal.evidence(row.id, 'archive', {
-      name: archive.name,
-      digest: archive.digest,
-      bytes: archive.bytes,
-      rows: archive.rows,
-      expires: archive.expires?.toISOString() ?? null,
+    // each under its own name: a cleanup that is continued archives only what is left, and must not make the first archive be forgotten
+    await l.journal.evidence(row.id, `archive ${archived.name}`, {
+      name: archived.name,
+      digest: archived.digest,
+      bytes: archived.bytes,
+      rows: archived.rows,
+      expires: archived.expires?.toISOString() ?? null,
     });
-    dropped.push(...archive.tables.map((t) => [l.name, t.table, String(t.rows), `${archive.name} (sha256 ${archive.digest.slice(0, 12)}…)`]));
+    dropped.push(...archived.tables.map((t) => [l.name, t.table, String(t.rows), `${archived.name} (sha256 ${archived.digest.slice(0, 12)}…)`]));
   }
+  return dropped;
+}
+
+async function drop({ row, own, work, rows }: Ready, dropped: Cleaned['dropped']): Promise<Cleaned> {
   await setRunState(own, row.id, 'cleaning');
-  await cleanupAll(work, rows);
+  try {
+    await cleanupAll(work, rows);
+  } catch (error) {
+    const failure = toFailure(error);
+    // a refusal would say that nothing was changed
+    throw failure.fault === 'user' ? new NotProved(failure.message, { ...failure.more, cause: failure }) : failure;
+  }
   await setRunState(own, row.id, 'cleaned');
   return { row, dropped };
 }

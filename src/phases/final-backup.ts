@@ -18,7 +18,7 @@ const freshMs = 24 * 3_600_000;
 export async function finalBackup(cx: PhaseContext, plan: Plan, locked: readonly Locked[], rehearsal: Rehearsal): Promise<readonly Finding[]> {
   const provable = cx.inputs['backup-identity'] !== '' || cx.inputs['backup-passphrase'] !== '';
   const ageMs = cx.clock.now().getTime() - new Date(rehearsal.backupAt).getTime();
-  if (!provable && ageMs > freshMs) {
+  if (!provable && !(ageMs <= freshMs)) {
     throw new Refusal([
       block(
         'backup-too-old',

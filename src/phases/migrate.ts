@@ -1,7 +1,7 @@
-import { resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { Aborted, NotProved, toFailure } from '../errors.js';
 import { block, note, type Finding } from '../finding.js';
-import { newRunId, type RunRow, type StepRow } from '../journal/journal.js';
+import { Journal, newRunId, type RunRow, type StepRow } from '../journal/journal.js';
 import type { RunId } from '../names.js';
 import { accept } from '../plan/hazards.js';
 import type { Plan } from '../plan/plan.js';
@@ -14,12 +14,12 @@ import { approvalShape, binding, findEvidence, rehearsalShape, type Rehearsal } 
 import { finalBackup } from './final-backup.js';
 import { heldBy } from './held.js';
 import { humanGate } from './human-gate.js';
-import { maintenanceOff, maintenanceOn, runText, workingDirectoryOf, type Commands } from './maintenance.js';
+import { maintenanceOff, maintenanceOffLeftOn, maintenanceOn, runText, workingDirectoryOf, type Commands } from './maintenance.js';
 import type { Phase, PhaseContext, PhaseResult } from './phase.js';
 import { planEntry } from './plan-of-run.js';
 import { refuseIfBlocked, Refusal, requirePlan } from './refusal.js';
 import { schemaFingerprint } from './schema-fingerprint.js';
-import { startOf } from './start.js';
+import { deployEvidence, startOf, wasDeployed, type Start } from './start.js';
 
 /**
  * Changes the target. Everything that was bound together is checked again first; the journal has the run whole before its first act;
@@ -33,6 +33,7 @@ export const migrate: Phase = {
   async run(cx) {
     const plan = requirePlan(cx);
     const locked = await lockDatabases(cx, databasesOf(plan));
+    await maintenanceOffLeftOn(cx, locked);
     const runs = (await Promise.all(locked.map((l) => l.journal.runs()))).flat();
     const same = runs.find((r) => r.planDigest === plan.digest && ['migrating', 'migrated', 'failed', 'rolling-back'].includes(r.state));
     if (same?.state === 'migrated') return alreadyMigrated(same);
@@ -58,7 +59,7 @@ export const migrate: Phase = {
     const run = same?.id ?? newRunId();
     const arenas = await openArenas(cx, locked, run);
     const workingDirectory = workingDirectoryOf(cx, plan);
-    let underMaintenance = same?.maintenanceOn ?? false;
+    let underMaintenance = false;
     const work = workOf(cx, {
       run,
       plan,
@@ -83,8 +84,14 @@ export const migrate: Phase = {
       findings.push(...(await finalBackup(cx, plan, locked, rehearsal.body)));
       const evidence = { rehearsal: rehearsal.body, approval: approval.body };
       const files = new Map([[planEntry, Buffer.from(plan.source)], ...plan.files.names.map((name) => [name, plan.files.bytes(name)] as const)]);
+      // the backup may have taken hours
+      await requireSameSchema(cx, locked, plan, rehearsal.body);
+      const starts = new Map<Locked, Start>();
       for (const l of locked) {
         await l.journal.create();
+        starts.set(l, await startOf(arenas, l.name, plan));
+      }
+      for (const l of locked) {
         const own = steps
           .map((s, i) => ({ no: i + 1, id: s.id, kind: s.kind, database: s.database, spec: s.spec as StepRow['spec'], holds: holdsOf(kinds, s, plan) }))
           .filter((s) => s.database === l.name);
@@ -95,7 +102,7 @@ export const migrate: Phase = {
             databases: locked.map((x) => x.name),
             planName: plan.name,
             planDigest: plan.digest,
-            planFile: resolve(plan.file),
+            planFile: join(plan.dir, basename(plan.file)),
             fingerprint: rehearsal.body.databases[l.name]?.fingerprint ?? '',
             allow: binding(cx, plan).allow,
             maxLockMs: work.budget.maxLockMs,
@@ -107,7 +114,7 @@ export const migrate: Phase = {
             workflowRun: cx.invocation.run,
           },
           own,
-          { ...evidence, start: await startOf(arenas, l.name, plan) },
+          { ...evidence, start: starts.get(l) ?? null },
           files,
         );
       }
@@ -123,7 +130,9 @@ export const migrate: Phase = {
       if (plan.maintenance !== null && underMaintenance) await maintenanceOff(journals, run, plan.maintenance.off, commands, cx.signal.aborted);
       underMaintenance = false;
     };
-    let deployed = false;
+    const [authority] = locked;
+    const isCancelled = (): boolean => cx.signal.aborted;
+    let deployed = same !== undefined && authority !== undefined && wasDeployed(await Journal.readEvidence(authority.journalDb, run));
     let proof: Proof;
     let checks: readonly Check[];
     try {
@@ -140,27 +149,22 @@ export const migrate: Phase = {
         });
       if (plan.deploy !== null) {
         deployed = true;
+        await authority?.journal.evidence(run, deployEvidence, { at: cx.clock.now().toISOString() });
         await runText(commands, 'deploy', plan.deploy.run, cx.signal);
       }
     } catch (thrown) {
       const failure = toFailure(thrown);
-      if (failure instanceof Aborted || cx.signal.aborted) {
-        await off();
-        throw new Aborted(`cancelled; run ${run} is in the journal and nothing was undone`, {
-          hint: `Run migrate again to continue, or rollback with confirm = ${run} to undo.`,
-          cause: thrown,
+      try {
+        if (failure instanceof Aborted || isCancelled()) throw cancelled(run, 'nothing was undone', thrown);
+        const broken = await undone(work, await rowsOf(locked, run), thrown, async () => {
+          if (deployed && plan.deploy?.undo != null) await runText(commands, 'deploy undo', plan.deploy.undo, cx.signal);
         });
-      }
-      const undo = await undoAfter(work, await rowsOf(locked, run), thrown);
-      if (undo.undone) {
-        if (deployed && plan.deploy?.undo != null) await runText(commands, 'deploy undo', plan.deploy.undo, cx.signal);
-        await off();
-        await setRunState(locked, run, 'rolled-back', failure.message);
-      } else {
-        await setRunState(locked, run, 'failed', toFailure(undo.failure).message);
+        if (isCancelled()) throw cancelled(run, 'its undo has not ended', thrown);
+        await setRunState(locked, run, broken === null ? 'rolled-back' : 'failed', (broken ?? failure).message);
+        return failed(run, failure, broken, findings);
+      } finally {
         await off();
       }
-      return failed(run, failure, undo.undone, findings);
     }
     await setRunState(locked, run, 'migrated');
     await off();
@@ -173,6 +177,24 @@ const productionReader = (work: Work): NonNullable<Work['arenas']['production']>
   if (arena === undefined) throw new NotProved('production has no session');
   return arena.reader;
 };
+
+const cancelled = (run: RunId, what: string, cause: unknown): Aborted =>
+  new Aborted(`cancelled; run ${run} is in the journal and ${what}`, {
+    hint: `Run migrate again to continue, or rollback with confirm = ${run} to undo.`,
+    cause,
+  });
+
+/** Undoes every step, then the deploy; null when all of it is undone, else what stood in the way. */
+async function undone(work: Work, rows: readonly StepRow[], thrown: unknown, undeploy: () => Promise<void>): Promise<Error | null> {
+  const undo = await undoAfter(work, rows, thrown);
+  if (!undo.undone) return toFailure(undo.failure);
+  try {
+    await undeploy();
+    return null;
+  } catch (error) {
+    return new NotProved(`${toFailure(thrown).message}; every step was undone, but the deploy was not: ${toFailure(error).message}`);
+  }
+}
 
 /** A process killed between the journals of two databases left the run in the first only: the others are told by rolling the beginning back. */
 async function completeBegin(locked: readonly Locked[], run: RunId): Promise<void> {
@@ -233,17 +255,19 @@ const alreadyMigrated = (row: RunRow): PhaseResult => ({
   sentence: `run ${row.id} has already carried out this plan (${row.migratedAt ?? ''}); nothing was done`,
   findings: [note('already-done', `this plan was migrated by run ${row.id}`)],
   run: row.id,
-  rollback: { possible: true, until: row.retainUntil, rehearsed: null, backlog: 0, blockedBy: [] },
+  // not looked at here: watch and status say it
+  rollback: null,
   next: [{ who: 'nobody', what: `cleanup is due after ${row.retainUntil ?? 'the retention'}` }],
 });
 
-function failed(run: RunId, failure: Error, undone: boolean, findings: readonly Finding[]): PhaseResult {
+function failed(run: RunId, failure: Error, broken: Error | null, findings: readonly Finding[]): PhaseResult {
+  const undone = broken === null;
   return {
     outcome: 'failed',
-    sentence: undone ? `run ${run} failed and undid itself: ${failure.message}` : `run ${run} failed, and the undo failed too: ${failure.message}`,
+    sentence: undone ? `run ${run} failed and undid itself: ${failure.message}` : `run ${run} failed, and the undo failed too: ${broken.message}`,
     findings: [
       ...findings,
-      block('run-failed', failure.message, {
+      block('run-failed', (broken ?? failure).message, {
         object: run,
         hint: undone
           ? 'The database is as before and no write was lost. Correct the plan, then rehearse again.'

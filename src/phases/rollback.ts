@@ -1,14 +1,16 @@
-import { Aborted, toFailure } from '../errors.js';
+import { Aborted, NotProved, toFailure } from '../errors.js';
 import { block, note, warn, type Finding } from '../finding.js';
-import { lockHolders, tryLock, type RunRow } from '../journal/journal.js';
+import { Journal, lockHolders, tryLock, type RunRow } from '../journal/journal.js';
 import { fingerprint, schemaOf } from '../proof/fingerprint.js';
+import type { Check } from '../report/event.js';
 import { canUndoAll, undoAll, type Work } from '../steps/all.js';
 import { databasesOfRun, locateRun } from './locate-run.js';
-import { lockDatabases, openArenas, rowsOf, setRunState, targetOf, workOf, type Locked } from './arenas.js';
-import { maintenanceOff, maintenanceOn, materialize, runText, workingDirectoryOf, type Commands } from './maintenance.js';
+import { knowing, lockDatabases, openArenas, rowsOf, setRunState, targetOf, workOf, type Locked } from './arenas.js';
+import { maintenanceOff, maintenanceOffLeftOn, maintenanceOn, materialize, runText, workingDirectoryOf, type Commands } from './maintenance.js';
 import type { Phase, PhaseContext } from './phase.js';
 import { planOfRun } from './plan-of-run.js';
 import { refuseIfBlocked, Refusal } from './refusal.js';
+import { wasDeployed } from './start.js';
 
 /** How long a rollback waits for a watch to yield (DECISIONS 14). */
 const yieldMs = 60_000;
@@ -22,21 +24,18 @@ export const rollback: Phase = {
   async run(cx) {
     const id = cx.inputs.confirm;
     const found = await locateRun(cx, id);
-    if (!['migrating', 'migrated', 'failed', 'rolling-back'].includes(found.state)) {
-      throw new Refusal([
-        block('run-not-found', `run ${id} is ${found.state}: there is nothing to roll back`, {
-          object: id,
-          hint: found.state === 'cleaned' ? 'Cleanup has ended its reversibility; only its archive is left.' : 'Run phase status to see the open runs.',
-        }),
-      ]);
-    }
+    requireReversible(found);
     await askWatchToYield(cx, found);
-    const locked = await lockDatabases(cx, databasesOfRun(found));
-    const row = (await locateRun(cx, id, locked)) satisfies RunRow;
+    const all = await lockDatabases(cx, databasesOfRun(found));
+    const row = (await locateRun(cx, id, all)) satisfies RunRow;
+    // while this one waited for the lock, its holder may have cleaned it or rolled it back
+    requireReversible(row);
+    await maintenanceOffLeftOn(cx, all);
+    const locked = await knowing(all, id);
     const { plan, files } = await planOfRun(lockedWith(locked, row).journalDb, row);
     const arenas = await openArenas(cx, locked, id);
     const cwd = materialize(workingDirectoryOf(cx, plan), cx.scratch, id, files);
-    let underMaintenance = row.maintenanceOn;
+    let underMaintenance = false;
     const work = workOf(cx, {
       run: id,
       plan,
@@ -55,6 +54,7 @@ export const rollback: Phase = {
     const journals = locked.map((l) => l.journal);
     await setRunState(locked, id, 'rolling-back');
     const findings: Finding[] = [...obstacles];
+    const deployed = wasDeployed(await Journal.readEvidence(lockedWith(locked, row).journalDb, id));
     try {
       if (plan.maintenance !== null) {
         underMaintenance = true;
@@ -62,12 +62,14 @@ export const rollback: Phase = {
       }
       await undoAll(work, rows);
       findings.push(...(await compareWithStart(work, locked, id, plan.schemas)));
-      if (plan.deploy?.undo != null && row.state !== 'migrating') await runText(commands, 'deploy undo', plan.deploy.undo, cx.signal);
+      if (deployed && plan.deploy?.undo != null) await runText(commands, 'deploy undo', plan.deploy.undo, cx.signal);
     } catch (thrown) {
       if (plan.maintenance !== null && underMaintenance) await maintenanceOff(journals, id, plan.maintenance.off, commands, cx.signal.aborted);
       if (cx.signal.aborted)
         throw new Aborted(`cancelled while rolling back run ${id}`, { hint: 'Run rollback again with the same confirm: it continues.', cause: thrown });
-      throw toFailure(thrown);
+      const failure = toFailure(thrown);
+      // a refusal would say that nothing was changed
+      throw failure.fault === 'user' ? new NotProved(failure.message, { ...failure.more, cause: failure }) : failure;
     }
     await setRunState(locked, id, 'rolled-back');
     if (plan.maintenance !== null && underMaintenance) await maintenanceOff(journals, id, plan.maintenance.off, commands, false);
@@ -83,14 +85,23 @@ export const rollback: Phase = {
           name: 'schema as before the run',
           criterion: 'other',
           expected: row.fingerprint.slice(0, 12),
-          actual: findings.some((f) => f.code === 'schema-drifted') ? 'differs' : row.fingerprint.slice(0, 12),
-          verdict: findings.some((f) => f.code === 'schema-drifted') ? 'fail' : 'pass',
+          ...schemaVerdict(findings, row),
         },
       ],
       next: [{ who: 'a maintainer', what: 'correct the plan and rehearse again, or leave it' }],
     };
   },
 };
+
+function requireReversible(row: RunRow): void {
+  if (['migrating', 'migrated', 'failed', 'rolling-back'].includes(row.state)) return;
+  throw new Refusal([
+    block('run-not-found', `run ${row.id} is ${row.state}: there is nothing to roll back`, {
+      object: row.id,
+      hint: row.state === 'cleaned' ? 'Cleanup has ended its reversibility; only its archive is left.' : 'Run phase status to see the open runs.',
+    }),
+  ]);
+}
 
 const lockedWith = (locked: readonly Locked[], row: RunRow): Locked => {
   const found = locked.find((l) => l.name === row.database) ?? locked[0];
@@ -105,6 +116,12 @@ async function askWatchToYield(cx: PhaseContext, run: RunRow): Promise<void> {
     await tryLock(wish, 'wish');
     for (let waited = 0; waited < yieldMs && (await lockHolders(wish, 'run')).length > 0; waited += 500) await cx.clock.sleep(500, cx.signal);
   }
+}
+
+function schemaVerdict(findings: readonly Finding[], row: RunRow): Pick<Check, 'actual' | 'verdict'> {
+  if (findings.some((f) => f.code === 'schema-drifted')) return { actual: 'differs', verdict: 'fail' };
+  if (findings.some((f) => f.code === 'undone-as-before')) return { actual: row.fingerprint.slice(0, 12), verdict: 'pass' };
+  return { actual: 'not compared', verdict: 'not-measured' };
 }
 
 /** The schema must be the one before the run; what the application's owners changed meanwhile is shown, not undone. */

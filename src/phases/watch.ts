@@ -1,20 +1,23 @@
 import { Aborted, toFailure } from '../errors.js';
 import { block, note, type Finding } from '../finding.js';
-import { Journal, lockHolders, watchEveryMs, type RunRow, type StepRow } from '../journal/journal.js';
+import { Journal, lockHolders, watchEveryMs, type RunRow, type RunState, type StepRow } from '../journal/journal.js';
 import { display } from '../names.js';
 import { unvalidated } from '../proof/references.js';
 import { runQueries } from '../proof/workload.js';
 import type { Check, RollbackState, Section, TableAccount } from '../report/event.js';
 import { canUndoAll, watchAll } from '../steps/all.js';
 import { lockDatabases, openArenas, plural, releaseDatabases, rowsOf, targetOf, workOf, type Locked } from './arenas.js';
-import { allRuns, databasesOfRun } from './locate-run.js';
-import { materialize, workingDirectoryOf } from './maintenance.js';
+import { allRuns, databasesOfRun, locateRun } from './locate-run.js';
+import { maintenanceOffLeftOn, materialize, workingDirectoryOf } from './maintenance.js';
 import type { Phase, PhaseContext } from './phase.js';
 import { planOfRun } from './plan-of-run.js';
 import { startShape } from './start.js';
 import { Refusal } from './refusal.js';
 
 const wishEveryMs = 2000;
+
+/** Runs that hold something live. All but `migrated` were left half done, when nobody has the lock. */
+const watched: readonly RunState[] = ['migrated', 'migrating', 'failed', 'rolling-back'];
 
 /**
  * Every day of the retention, for every open run: carries what was written since to the retired side, proves again that nothing is
@@ -26,7 +29,7 @@ export const watch: Phase = {
   needs: () => ['production-url'],
   writes: 'target',
   async run(cx) {
-    const open = (await allRuns(cx)).map((k) => k.row).filter((r) => r.state === 'migrated');
+    const open = (await allRuns(cx)).map((k) => k.row).filter((r) => watched.includes(r.state));
     if (open.length === 0) {
       return { outcome: 'passed', sentence: 'no run is open: there is nothing to watch', findings: [], next: [] };
     }
@@ -35,7 +38,12 @@ export const watch: Phase = {
     try {
       locked = await lockDatabases(cx, names);
     } catch (error) {
-      if (error instanceof Refusal && error.findings[0].code === 'run-active') return busy(cx, open, error.findings[0]);
+      if (error instanceof Refusal && error.findings[0].code === 'run-active')
+        return busy(
+          cx,
+          open.filter((r) => r.state === 'migrated'),
+          error.findings[0],
+        );
       throw error;
     }
     const yielding = new AbortController();
@@ -54,7 +62,12 @@ export const watch: Phase = {
     };
     const seen: Watched[] = [];
     try {
-      for (const row of open) seen.push(await watchRun(inner, locked, row));
+      await maintenanceOffLeftOn(inner, locked);
+      for (const { id } of open) {
+        const row = await locateRun(inner, id, locked);
+        if (row.state === 'migrated') seen.push(await watchOrRed(inner, locked, row));
+        else if (watched.includes(row.state)) seen.push(halfDone(row));
+      }
     } catch (error) {
       if (yielding.signal.aborted && !cx.signal.aborted) {
         return {
@@ -102,9 +115,50 @@ interface Watched {
   readonly checks: readonly Check[];
   readonly tables: readonly TableAccount[];
   readonly drained: number;
-  readonly rollback: RollbackState;
+  /** null: not looked at */
+  readonly rollback: RollbackState | null;
   readonly section: Section;
 }
+
+const nothingSeen = { outcome: 'red', checks: [], tables: [], drained: 0, rollback: null } as const;
+
+/** A run that cannot be watched is red in the journal too, so that no cleanup takes an older green for the last word; the other runs are still watched. */
+async function watchOrRed(cx: PhaseContext, locked: readonly Locked[], row: RunRow): Promise<Watched> {
+  try {
+    return await watchRun(cx, locked, row);
+  } catch (error) {
+    if (cx.signal.aborted) throw error;
+    const failure = toFailure(error);
+    const findings = [
+      block('watch-incomplete', `run ${row.id} could not be watched: ${failure.message}`, {
+        object: row.id,
+        hint: failure.more.hint ?? 'Remove the cause and run watch again; until then cleanup refuses.',
+      }),
+    ];
+    for (const l of locked) {
+      if ((await l.journal.runs()).some((r) => r.id === row.id))
+        await l.journal.watched(row.id, {
+          outcome: 'red',
+          backlog: 0,
+          body: { findings: findings.map((f) => ({ code: f.code, message: f.message, object: row.id })) },
+        });
+    }
+    return { ...nothingSeen, row, findings, section: { title: `Run ${row.id}`, head: ['what', 'found'], rows: [['watch', failure.message]] } };
+  }
+}
+
+/** Nobody has the lock, and the run neither ended nor was undone: its process was killed, or its undo failed. */
+const halfDone = (row: RunRow): Watched => ({
+  ...nothingSeen,
+  row,
+  findings: [
+    block('run-unfinished', `run ${row.id} is ${row.state}, and no process is at work on it${row.failure === null ? '' : `: ${row.failure}`}`, {
+      object: row.id,
+      hint: `${row.state === 'migrating' ? 'Run migrate again to continue it, or' : 'Run'} phase rollback with confirm = ${row.id}.`,
+    }),
+  ],
+  section: { title: `Run ${row.id}`, head: ['what', 'found'], rows: [['state', row.state]] },
+});
 
 async function watchRun(cx: PhaseContext, locked: readonly Locked[], row: RunRow): Promise<Watched> {
   const own = locked.filter((l) => databasesOfRun(row).includes(l.name));
