@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { Bug } from '../errors.js';
+import { Bug, UserError } from '../errors.js';
 import { sql as texts, type SqlName } from '../generated/sql.js';
 import type { Relation } from '../names.js';
 
@@ -50,10 +50,18 @@ export function render(name: SqlName, args: SqlArgs = {}): Sql {
     used.add(`${kind} ${key}`);
     return value;
   };
+  const quoted = texts[name].includes('$lossless$');
   const text = texts[name].replace(placeholder, (_all, id?: string, lit?: string, part?: string) => {
-    if (id !== undefined) return ident(take('name', args.names, id));
-    if (lit !== undefined) return literal(take('literal', args.literals, lit));
-    return take('part', args.parts, part ?? '');
+    const value =
+      id !== undefined
+        ? ident(take('name', args.names, id))
+        : lit !== undefined
+          ? literal(take('literal', args.literals, lit))
+          : take('part', args.parts, part ?? '');
+    // inside a dollar-quoted body no other quoting helps against the tag itself
+    if (quoted && value.includes('$lossless$'))
+      throw new UserError('a name or an expression holds the text $lossless$, which our functions are quoted with', { hint: 'Rename the object.' });
+    return value;
   });
   const given = [
     ...Object.keys(args.names ?? {}).map((k) => `name ${k}`),

@@ -150,7 +150,7 @@ function ofTable(reading: Reading, i: number): readonly Finding[] {
         `key column ${c.name} of ${object}: equal values of ${several(c.oldType) ? c.oldType : c.newType} have several spellings (1.0 and 1.00), so a key that is spelled anew could not be followed`,
         'Use a type in which equal keys are spelled alike: bigint, numeric(p, s), uuid.',
       );
-    if (c.oldType.endsWith("[]") || c.newType.endsWith("[]"))
+    if (c.oldType.endsWith('[]') || c.newType.endsWith('[]'))
       refuse('column-change-unsupported', `key column ${c.name} of ${object} is an array (${c.oldType})`, unsupported);
   }
   for (const x of shape.indexes) {

@@ -157,7 +157,8 @@ export async function readShape(db: ReadDb, table: Relation): Promise<Shape | nu
 
 /** Whether two readings of a table differ in anything that a rebuild carries over; sizes, functions that merely mention it and who uses its sequences (the shadow does) do not count. */
 export const differs = (before: Shape, now: Shape | null): boolean => {
-  const text = (shape: Shape | null): string => JSON.stringify(shape, (key, value: unknown) => (['bytes', 'mentionedBy', 'usedElsewhere'].includes(key) ? undefined : value));
+  const text = (shape: Shape | null): string =>
+    JSON.stringify(shape, (key, value: unknown) => (['bytes', 'mentionedBy', 'usedElsewhere'].includes(key) ? undefined : value));
   return text(before) !== text(now);
 };
 
