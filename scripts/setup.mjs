@@ -1,5 +1,4 @@
 // Makes a machine that has Node and either PostgreSQL or apt able to run the demo and the tests: installs what is missing and says so. Only Node's own modules.
-// `node scripts/setup.mjs` does it for the tests; the demo imports it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -114,15 +113,4 @@ export function setUp({ say = console.log, build = true } = {}) {
   const bin = findPostgres() ?? installPostgres(say);
   if (build) buildIfStale(say);
   return { bin, ms: Date.now() - began };
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  try {
-    const { bin, ms } = setUp({ build: false });
-    console.log(`PostgreSQL: ${bin} (set up in ${(ms / 1000).toFixed(1)} s)`);
-  } catch (error) {
-    if (!(error instanceof CannotSetUp)) throw error;
-    console.error(error.message);
-    process.exitCode = 1;
-  }
 }
