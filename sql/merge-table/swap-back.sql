@@ -5,6 +5,9 @@ DECLARE
 BEGIN
   PERFORM set_config('lossless.locked_at', clock_timestamp()::text, false);
   LOCK TABLE :{locks} IN ACCESS EXCLUSIVE MODE;
+  IF (SELECT c.columns OR c.capture FROM (:{changed}) c) OR EXISTS (SELECT FROM :"log" WHERE op = 'X') THEN
+    RAISE EXCEPTION USING ERRCODE = 'LS002', MESSAGE = 'changed';
+  END IF;
   IF (SELECT count(*) FROM :"log") > :{most} THEN
     RAISE EXCEPTION USING ERRCODE = 'LS008', MESSAGE = 'backlog';
   END IF;

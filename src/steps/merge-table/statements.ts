@@ -227,6 +227,14 @@ export function settle(run: RunId, m: Merge): Sql {
   });
 }
 
+/** What a source column becomes: what it was while the target still holds its conversion, for that may hold it less exactly (1.4 as 1). */
+function carried(m: Merge, back: Merge['back'][number], value: Sql): Sql {
+  const from = m.mapped.find((c) => c.plain === back.source && back.expression === ident(c.target));
+  if (from === undefined) return value;
+  const own = glue`f.${ident(back.source)}`;
+  return glue`CASE WHEN ${exactly(glue`(${own})::${fromCatalog(from.type)}`, from.exact)} IS NOT DISTINCT FROM ${exactly(value, from.exact)} THEN ${own} ELSE ${value} END`;
+}
+
 /** Body of the reverse drain. */
 export function carryBack(run: RunId, m: Merge, retired: Relation): Sql {
   const { merged } = ours(run, m);
@@ -244,7 +252,7 @@ export function carryBack(run: RunId, m: Merge, retired: Relation): Sql {
           names: { retired, merged, into: m.into },
           parts: {
             ...parts,
-            set: join(m.back.map((b, i) => glue`${ident(b.source)} = ${fromCatalog(`b.b${String(i + 1)}`)}`)),
+            set: join(m.back.map((b, i) => glue`${ident(b.source)} = ${carried(m, b, fromCatalog(`b.b${String(i + 1)}`))}`)),
             back_key: join(keyed(m).map((k, i) => glue`${target('t')(k)} AS ${fromCatalog(`k${String(i + 1)}`)}`)),
             back: join(m.back.map((b, i) => glue`(${fromPlan(b.expression)}) AS ${fromCatalog(`b${String(i + 1)}`)}`)),
             match_bm: on(m, numbered('b', 'k'), numbered('m', 'k')),

@@ -1,7 +1,7 @@
 import { QueryFailed, UserError } from '../../errors.js';
 import { block, note, warn, type Finding } from '../../finding.js';
 import { display, trigger, type Relation } from '../../names.js';
-import { captureState, captureTriggers, createCapture, dropTriggers, installCapture, removeCapture } from '../../online/capture.js';
+import { captureState, captureTriggers, createCapture, dropTriggers, installCapture, removeCapture, type Capture } from '../../online/capture.js';
 import { backlog, createDrain, drainUntil, type Drain } from '../../online/drain.js';
 import { createGuardAndFence, dropGuardAndFence, fenceTriggers } from '../../online/guard.js';
 import { forgetSwap } from '../../online/swap-state.js';
@@ -42,7 +42,7 @@ export type MergeTableReceipt = {
   /** columns and keys of both tables as they were read */
   readonly shape: string;
   readonly state: 'planned' | 'seeded' | 'merged';
-  /** pg_trigger's own account of the capture, to see a gap (REBUILD R11) */
+  /** pg_trigger's own account of the capture, to see a gap (REBUILD R11): of the source's until it is merged, of the target's afterwards */
   readonly captured: string;
   readonly done: { readonly at: string; readonly lockMs: number; readonly rows: number; readonly conflicts: number } | null;
 };
@@ -218,7 +218,12 @@ export const mergeTable: Step<MergeTable, MergeTableReceipt> = {
     for (const r of merge.repointed) if (r.valid) await validate(cx, { ...r.child, oid: r.child_oid }, r);
     await removeForward(cx.db, cx.run, merge);
     const p = await one<Proof>(cx.db, proof(cx.run, merge, at(move)));
-    await receipt.save({ ...now, state: 'merged', done: { at: cx.clock.now().toISOString(), lockMs, rows: p.source, conflicts: p.conflicts + p.keyless } });
+    await receipt.save({
+      ...now,
+      state: 'merged',
+      captured: await captureState(cx.db, reverse(cx.run, merge)),
+      done: { at: cx.clock.now().toISOString(), lockMs, rows: p.source, conflicts: p.conflicts + p.keyless },
+    });
   },
 
   async verify(cx, _spec, receipt) {
@@ -310,6 +315,8 @@ export const mergeTable: Step<MergeTable, MergeTableReceipt> = {
       );
       return findings;
     }
+    const changed = await targetChanged(cx, receipt, merge);
+    if (changed !== null) return [...findings, changed.finding];
     const stuck = await one<{ rows: number; keys: readonly string[] }>(cx.db, cannotReturn(cx.run, merge));
     if (stuck.rows > 0 && !cx.allow.has('reverse-conflict')) findings.push(stuckFinding(merge, stuck));
     const held = await one<{ rows: number; keys: readonly string[] }>(cx.db, heldBack(cx.run, merge));
@@ -329,7 +336,7 @@ export const mergeTable: Step<MergeTable, MergeTableReceipt> = {
     if (receipt?.merge == null || receipt.move === null) return;
     const { merge, move } = receipt;
     const { merged, stage, quarantine, leave, rdrain } = ours(cx.run, merge);
-    if (await isAway(cx.db, move)) await cutBack(cx, merge, move);
+    if (await isAway(cx.db, move)) await cutBack(cx, receipt, merge, move);
     for (const r of merge.repointed) if (r.valid) await validate(cx, { ...r.child, oid: r.child_oid }, r);
     for (const key of move.keys) if (key.valid) await validate(cx, move, key);
     await removeForward(cx.db, cx.run, merge);
@@ -376,6 +383,15 @@ export const mergeTable: Step<MergeTable, MergeTableReceipt> = {
     if (merge === null || move === null) return { findings: [], drained: 0, backlog: 0, blocking: [], tables: [] };
     const findings: Finding[] = [];
     const log = reverse(cx.run, merge).log;
+    // what the columns' names no longer allow to ask is not asked; canUndo says why
+    if ((await targetChanged(cx, receipt, merge))?.missing === true)
+      return {
+        findings,
+        drained: 0,
+        backlog: (await backlog(cx.db, log)).waiting,
+        blocking: (await mergeTable.canUndo(cx, _spec, receipt)).filter((f) => f.severity === 'block'),
+        tables: [],
+      };
     const drained = await drainUntil(cx.db, reverseDrain(cx, merge, move));
     const place = (await whereabouts(cx.db, [move.oid])).get(move.oid);
     const object = display(at(move));
@@ -565,7 +581,7 @@ async function cutOver(cx: StepContext, receipt: MergeTableReceipt, merge: Merge
         from_oid: literal(String(merge.from.oid)),
         into_oid: literal(String(merge.into.oid)),
         shape: render('merge-table/shape', { parts: { oids: oidList([merge.from.oid, merge.into.oid]) } }),
-        capture_state: captureStateOf(cx, merge),
+        capture_state: captureStateOf(forward(cx.run, merge), cx),
         dependents: render('retire/dependents', { parts: { oids: oidList([merge.from.oid]) } }),
         most: fromCatalog(String(mostUnderLock)),
         keyless: keyless(merge, 'f'),
@@ -594,12 +610,10 @@ async function cutOver(cx: StepContext, receipt: MergeTableReceipt, merge: Merge
   }
 }
 
-const captureStateOf = (cx: StepContext, merge: Merge): Sql => {
-  const capture = forward(cx.run, merge);
-  return render('online/capture-state', {
+const captureStateOf = (capture: Capture, cx: ReadContext): Sql =>
+  render('online/capture-state', {
     literals: { table: ident(capture.table), row: trigger('capture', cx.run), statement: trigger('capture_t', cx.run) },
   });
-};
 
 async function explainedSwap(cx: StepContext, merge: Merge, error: QueryFailed): Promise<unknown> {
   switch (error.sqlstate) {
@@ -642,8 +656,41 @@ async function makeLeave(cx: StepContext, merge: Merge): Promise<void> {
   await cx.db.message([createLeave(cx.run, merge, referrers)], { about: 'merge-table/create-leave' });
 }
 
+const changedSql = (cx: ReadContext, receipt: MergeTableReceipt, merge: Merge): Sql =>
+  render('merge-table/target-changed', {
+    literals: { captured: receipt.state === 'merged' ? receipt.captured : '' },
+    parts: {
+      capture_state: captureStateOf(reverse(cx.run, merge), cx),
+      oid: literal(String(merge.into.oid)),
+      names: join(merge.all.map((c) => literal(c.name))),
+    },
+  });
+
+/** The application's own DDL on the target (DECISIONS 33): a row that leaves would take with it what a new column holds. null: as it was. `missing`: not even the questions can be asked. */
+async function targetChanged(
+  cx: ReadContext,
+  receipt: MergeTableReceipt,
+  merge: Merge,
+): Promise<{ readonly finding: Finding; readonly missing: boolean } | null> {
+  const c = await one<{ columns: boolean; missing: boolean; capture: boolean }>(cx.db, changedSql(cx, receipt, merge));
+  if (!c.columns && !c.capture) return null;
+  const object = display(merge.into);
+  return {
+    missing: c.missing,
+    finding: block(
+      'schema-changed',
+      c.columns
+        ? `the columns of ${object} were changed since the merge; going back would lose that`
+        : `the capture triggers of ${object} were switched off for a while, so writes may be missing`,
+      { object, step: cx.stepId, hint: 'Undo that change first, or keep the merged table and let the retention end.' },
+    ),
+  };
+}
+
 /** The way back: the application's last changes go to the source, which returns under its name; references lead to it again. */
-async function cutBack(cx: StepContext, merge: Merge, move: Moved): Promise<void> {
+async function cutBack(cx: StepContext, receipt: MergeTableReceipt, merge: Merge, move: Moved): Promise<void> {
+  const changed = await targetChanged(cx, receipt, merge);
+  if (changed !== null) throw refused(cx, changed.finding);
   const { merged, rdrain, leave } = ours(cx.run, merge);
   const log = reverse(cx.run, merge).log;
   const facts = await tableFacts(
@@ -666,6 +713,7 @@ async function cutBack(cx: StepContext, merge: Merge, move: Moved): Promise<void
         locks,
         most: fromCatalog(String(mostUnderLock)),
         accepted: fromCatalog(String(accepted)),
+        changed: changedSql(cx, receipt, merge),
         drops: json(repointed.map((r) => ({ schema: r.child.schema, table: r.child.name, name: r.name }))),
         untrigger: join([...dropTriggers(cx.run, merge.into, ['capture', 'capture_t']), ...dropTriggers(cx.run, at(move), ['fence_s', 'fence_r'])], ';\n'),
         statistics: json(move.statistics),
