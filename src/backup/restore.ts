@@ -70,13 +70,19 @@ export async function restoreBackup(cx: BackupContext, options: RestoreOptions):
       `--dbname=dbname='${target.database.replace(/\\/g, '\\\\').replace(/'/g, "\\'")}'`,
       plain,
     ];
+    const errors: string[] = [];
+    const onLine = (line: string): void => {
+      // not the lines after it, which quote rows, and not the echo of the workers
+      if (/\bERROR: |FATAL: /.test(line)) errors.push(line);
+    };
     try {
-      await cx.exec(argv, { env: { ...target.env, PGAPPNAME: 'lossless restore' }, signal: cx.signal });
+      await cx.exec(argv, { env: { ...target.env, PGAPPNAME: 'lossless restore' }, signal: cx.signal, onLine });
     } catch (error) {
       if (!(error instanceof CommandFailed)) throw error;
       // an orphan in the origin makes its own foreign key fail here (PLATFORM B22): the origin's fault, and worth saying so
-      const own = /violates (foreign key|check|unique) constraint|could not create unique index/.test(error.lastLine);
-      throw new NotProved(`the backup cannot be restored: ${error.lastLine}`, {
+      const said = errors[0] ?? (/^(DETAIL|CONTEXT):|^COPY /.test(error.lastLine) ? 'pg_restore ended with an error' : error.lastLine);
+      const own = /violates (foreign key|check|unique) constraint|could not create unique index/.test(said);
+      throw new NotProved(`the backup cannot be restored: ${said}`, {
         hint: own
           ? `The data of ${manifest.database} breaks one of its own constraints. Repair it there, or drop the constraint, and take a new backup.`
           : 'Nothing of production was touched. Read the message; if the server for the clone is at fault, correct it and run the phase again.',

@@ -96,6 +96,8 @@ export function parseTarget(url: string, role: Target['role'], input: string, ss
       ssl,
       connectionTimeoutMillis: 20_000,
       keepAlive: true,
+      // the session that holds the lock is silent for hours; gateways forget silent connections after some minutes
+      keepAliveInitialDelayMillis: 30_000,
       ...(parsed.password === undefined ? {} : { password: parsed.password }),
     },
     env,
@@ -340,13 +342,20 @@ async function refuseTransactionPooler(client: pg.Client, target: Target, option
   }
 }
 
+/** Class 22, data exceptions, quotes the value that did not fit; no row value may be printed. */
+const withoutValues = (code: string, message: string): string => (code.startsWith('22') ? message.replace(/"[\s\S]*"/g, '(value not shown)') : message);
+
 /** A QueryFailed from what the driver threw; a broken connection gets the code the driver gave. */
 export function queryFailed(query: string, error: unknown): QueryFailed | Aborted {
   if (error instanceof QueryFailed || error instanceof Aborted) return error;
   const e = error as Partial<pg.DatabaseError> & { code?: string };
   const code = e.code ?? (/terminated|ended|closed/i.test(e.message ?? '') ? '08006' : '');
   const hint = hints[code] ?? e.hint;
-  const detail = [e.message ?? String(error), e.table === undefined ? '' : `table ${e.table}`, e.constraint === undefined ? '' : `constraint ${e.constraint}`]
+  const detail = [
+    withoutValues(code, e.message ?? String(error)),
+    e.table === undefined ? '' : `table ${e.table}`,
+    e.constraint === undefined ? '' : `constraint ${e.constraint}`,
+  ]
     .filter((s) => s !== '')
     .join(', ');
   return new QueryFailed(query, code, detail, { cause: error, ...(hint === undefined ? {} : { hint }) });

@@ -117,12 +117,12 @@ async function rehearseOn(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
       name: 'longest lock that blocks writers',
       criterion: 'performance',
       expected: `at most ${String(budget)} ms`,
-      actual: `${String(Math.ceil(longest))} ms`,
-      verdict: longest <= budget ? 'pass' : 'fail',
+      actual: locks.length === 0 ? 'no lock was taken' : `${String(Math.ceil(longest))} ms`,
+      verdict: locks.length === 0 ? 'not-measured' : longest <= budget ? 'pass' : 'fail',
     });
   } catch (error) {
     failure = toFailure(error);
-    if (failure.fault === 'aborted' || failure.fault === 'user') throw failure;
+    if (failure.fault === 'aborted') throw failure;
   }
   const failedChecks = facts.checks.filter((c) => c.verdict === 'fail' || c.verdict === 'aborted');
   const passed = failure === null && failedChecks.length === 0;
@@ -138,6 +138,8 @@ async function rehearseOn(cx: PhaseContext, plan: Plan, stages: readonly Stage[]
     legs,
   };
   const id = await putEvidence(cx, 'production', 'rehearsal.json', evidence);
+  // a refusal keeps its findings, and takes back what an older rehearsal of this plan allowed
+  if (failure?.fault === 'user') throw failure;
   const quarantined = facts.tables.reduce((n, t) => n + t.quarantined, 0);
   if (failure !== null) facts.findings.push(block('rehearsal-failed', failure.message, failure.more.hint === undefined ? {} : { hint: failure.more.hint }));
   return {
@@ -440,8 +442,12 @@ function writerChecks(summary: WriterSummary, facts: Facts, when: string): reado
       criterion: 'data',
       expected: `all of ${String(summary.acknowledged)}`,
       actual:
-        summary.lost.length === 0 ? `all of ${String(summary.acknowledged)}` : `${String(summary.lost.length)} lost: ${summary.lost.slice(0, 10).join('; ')}`,
-      verdict: summary.lost.length === 0 ? 'pass' : 'fail',
+        summary.lost.length === 0
+          ? summary.acknowledged === 0
+            ? 'nothing was written'
+            : `all of ${String(summary.acknowledged)}`
+          : `${String(summary.lost.length)} lost: ${summary.lost.slice(0, 10).join('; ')}`,
+      verdict: summary.lost.length > 0 ? 'fail' : summary.acknowledged === 0 ? 'not-measured' : 'pass',
     },
     {
       name: `writers' errors ${when}`,
@@ -453,7 +459,7 @@ function writerChecks(summary: WriterSummary, facts: Facts, when: string): reado
           : Object.entries(summary.errors)
               .map(([s, n]) => `${s} × ${String(n)}`)
               .join(', '),
-      verdict: unfair.length === 0 ? 'pass' : 'fail',
+      verdict: unfair.length > 0 ? 'fail' : summary.acknowledged === 0 ? 'not-measured' : 'pass',
     },
   ];
 }

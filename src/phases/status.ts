@@ -1,9 +1,9 @@
-import { Journal, type RunRow } from '../journal/journal.js';
+import { Journal, type RunRow, type WatchRow } from '../journal/journal.js';
 import { display } from '../names.js';
 import type { Section } from '../report/event.js';
 import { kindNamed } from '../steps/index.js';
 import { plural, targetOf } from './arenas.js';
-import { allRuns } from './locate-run.js';
+import { allRuns, type KnownRun } from './locate-run.js';
 import type { Phase } from './phase.js';
 
 /** What the journal knows: runs, steps, what is retired until when, whether a rollback is possible. Reads only the journal, holds no lock. */
@@ -14,13 +14,15 @@ export const status: Phase = {
   writes: 'nothing',
   async run(cx) {
     const runs = await allRuns(cx);
+    const lastOf = async ({ row, where }: KnownRun): Promise<WatchRow | null> =>
+      Journal.lastWatch(await cx.open(targetOf(cx, where), 'reader', 'lossless journal reader'), row.id);
     const sections: Section[] = [
       {
         title: 'Runs',
         head: ['run', 'plan', 'state', 'begun', 'reversible until', 'last watch', 'rollback'],
         rows: await Promise.all(
           runs.map(async ({ row, where }) => {
-            const last = await Journal.lastWatch(await cx.open(targetOf(cx, where), 'reader', 'lossless journal reader'), row.id);
+            const last = await lastOf({ row, where });
             return [
               row.id,
               `${row.planName} (${row.planDigest.slice(0, 12)})`,
@@ -53,6 +55,7 @@ export const status: Phase = {
     }
     const open = runs.filter((r) => r.row.state !== 'cleaned' && r.row.state !== 'rolled-back');
     const [newest] = open;
+    const lastOfNewest = newest === undefined ? null : await lastOf(newest);
     return {
       outcome: 'passed',
       sentence: runs.length === 0 ? 'no run is in the journal' : `${plural(runs.length, 'run')}, ${String(open.length)} open`,
@@ -60,14 +63,22 @@ export const status: Phase = {
       sections,
       run: newest?.row.id ?? null,
       rollback:
-        newest === undefined ? null : { possible: newest.row.state === 'migrated', until: newest.row.retainUntil, rehearsed: null, backlog: 0, blockedBy: [] },
+        newest === undefined
+          ? null
+          : {
+              possible: rollbackOf(newest.row, lastOfNewest) === 'possible',
+              until: newest.row.retainUntil,
+              rehearsed: null,
+              backlog: lastOfNewest?.backlog ?? 0,
+              blockedBy: [],
+            },
       next: open.map(({ row }) => ({ who: row.state === 'migrated' ? 'cleanup.yml' : 'a maintainer', what: nextOf(row) })),
     };
   },
 };
 
 const rollbackOf = (row: RunRow, last: { body: unknown } | null): string => {
-  if (row.state !== 'migrated') return row.state === 'failed' || row.state === 'migrating' ? 'possible' : 'no';
+  if (row.state !== 'migrated') return ['failed', 'migrating', 'rolling-back'].includes(row.state) ? 'possible' : 'no';
   const blocking = (last?.body as { blocking?: number } | undefined)?.blocking ?? 0;
   return blocking === 0 ? 'possible' : `blocked by ${plural(blocking, 'finding')}`;
 };
