@@ -127,6 +127,45 @@ describe('what an application may do to a rebuild', () => {
     expect((await c.rows()).at(-1)).toMatch(/,kept\)$/);
   });
 
+  test('a column added after a swap that was interrupted before its validation stops the rollback', async () => {
+    const c = await prepare('CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 1)', { columns: { v: { type: 'integer' } } });
+    c.slot.acts.swapped = () => Promise.reject(new Error('killed'));
+    await expect(c.apply()).rejects.toThrow('killed');
+    await c.app.query("ALTER TABLE t ADD COLUMN late text DEFAULT 'kept'");
+    await expect(c.undo()).rejects.toThrow(/got columns/);
+    await c.app.query('ALTER TABLE t DROP COLUMN late; UPDATE t SET v = 2');
+    await c.undo();
+    expect(await c.rows()).toEqual(['(1,2)']);
+  });
+
+  test('a row that does not fit and comes between the two questions of the quick proof is judged by key', async () => {
+    const c = await prepare("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, '1')", {
+      columns: { v: { type: 'integer' } },
+      unfit: 'fail',
+    });
+    let late = true;
+    const { db } = c.cx;
+    const session = db.session.bind(db);
+    // the proof has a session of its own per table
+    db.session = (kind, work) =>
+      session(kind, (inner) => {
+        const one = inner.one.bind(inner);
+        inner.one = async <Row>(...args: Parameters<typeof inner.one>): Promise<Row> => {
+          if (late && args[0] === 'rebuild-tables/compare-whole') {
+            late = false;
+            await c.app.query("INSERT INTO t VALUES (2, 'x')");
+          }
+          return one<Row>(...args);
+        };
+        return work(inner);
+      });
+    // set right before the swap, so the swap goes through
+    c.slot.acts.ready = () => c.app.query("UPDATE t SET v = '2' WHERE id = 2");
+    await c.apply();
+    expect(late).toBe(false);
+    expect(await c.rows()).toEqual(['(1,1)', '(2,2)']);
+  });
+
   test('a rollback whose connection was lost while its swap waited is made again', async () => {
     const c = await prepare('CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, i FROM generate_series(1, 10) i', {
       columns: { v: { type: 'integer' } },

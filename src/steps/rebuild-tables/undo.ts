@@ -102,6 +102,15 @@ export async function obstacles(cx: ReadContext, receipt: RebuildReceipt): Promi
           hint: 'Undo that change first, or keep the new table and let the retention end.',
         }),
       );
+    // interrupted between swap and validation: there is no fingerprint yet, but a column that the rebuild does not know would stay behind
+    if (receipt.state !== 'validated' && (await hasFurtherColumns(cx.db, t)))
+      found.push(
+        block('schema-changed', `${object} got columns since the swap; going back would lose what is in them`, {
+          object,
+          step: cx.stepId,
+          hint: 'Drop them first, or keep the new table and let the retention end.',
+        }),
+      );
     // what the columns' names no longer allow to ask is not asked
     const asked = await hasColumns(cx.db, t);
     if ((await backlog(cx.db, inControl('rlog', cx.run, t.oid))).unreadable)
@@ -143,6 +152,11 @@ export async function obstacles(cx: ReadContext, receipt: RebuildReceipt): Promi
 export async function hasColumns(db: ReadDb, t: Rebuilt): Promise<boolean> {
   const shape = await readShape(db, t.table);
   return t.columns.every((c) => shape?.columns.some((s) => s.name === c.name && s.type === c.newType) === true);
+}
+
+async function hasFurtherColumns(db: ReadDb, t: Rebuilt): Promise<boolean> {
+  const shape = await readShape(db, t.table);
+  return shape?.columns.some((s) => !t.columns.some((c) => c.name === s.name)) === true;
 }
 
 async function conflicts(db: ReadDb, run: string, t: Rebuilt): Promise<readonly string[]> {
