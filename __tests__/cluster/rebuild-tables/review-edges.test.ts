@@ -22,7 +22,10 @@ afterAll(() => cluster.remove());
 
 class ActingSlot extends MemorySlot<RebuildReceipt> {
   acts: Partial<Record<RebuildReceipt['state'], () => Promise<unknown>>> = {};
+  /** killed before this state became durable */
+  never: RebuildReceipt['state'] | null = null;
   override async save(receipt: RebuildReceipt): Promise<void> {
+    if (receipt.state === this.never) throw new Error('killed');
     await super.save(receipt);
     await this.acts[receipt.state]?.();
   }
@@ -164,6 +167,21 @@ describe('what an application may do to a rebuild', () => {
     await c.apply();
     expect(late).toBe(false);
     expect(await c.rows()).toEqual(['(1,1)', '(2,2)']);
+  });
+
+  test('killed right after the swap: a watch carries writes back and leaves the guard awake, for nobody knows yet which transactions are older', async () => {
+    const c = await prepare('CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 1), (2, 2)', { columns: { v: { type: 'integer' } } });
+    const straddling = await c.connect();
+    await straddling.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class');
+    c.slot.never = 'swapped';
+    await expect(c.apply()).rejects.toThrow('killed');
+    expect(c.slot.last?.state).toBe('ready');
+    await c.app.query('UPDATE t SET v = 77 WHERE id = 2');
+    expect((await c.watch()).drained).toBe(1);
+    await expect(straddling.query('UPDATE t SET v = 5 WHERE id = 1')).rejects.toMatchObject({ code: '40001' });
+    await straddling.query('ROLLBACK');
+    await c.undo();
+    expect(await c.rows()).toEqual(['(1,1)', '(2,77)']);
   });
 
   test('a rollback whose connection was lost while its swap waited is made again', async () => {

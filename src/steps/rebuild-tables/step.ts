@@ -1,6 +1,7 @@
 import { block, note, warn, type Finding } from '../../finding.js';
 import { alterOnline, dropTriggers } from '../../online/capture.js';
 import { backlog, drainUntil } from '../../online/drain.js';
+import { openTransactions } from '../../online/guard.js';
 import { forgetSwap, readSwap } from '../../online/swap-state.js';
 import { display, inControl, isOurs } from '../../names.js';
 import { QueryFailed, UserError } from '../../errors.js';
@@ -9,6 +10,7 @@ import { relation } from '../../plan/plan.js';
 import type { Check, TableAccount } from '../../report/event.js';
 import type { ReadContext, Step, StepContext, Verified, Watched } from '../step.js';
 import { apply, waitForStraddlers } from './apply.js';
+import { createReverseDrain } from './carry.js';
 import { quarantineOf, reverseDrain, type Rebuilt } from './design.js';
 import { foundDone } from './done.js';
 import { preflight } from './preflight.js';
@@ -172,7 +174,10 @@ async function watch(cx: StepContext, _spec: RebuildSpec, receipt: RebuildReceip
   const tables: TableAccount[] = [];
   let drained = 0;
   let waiting = 0;
-  await waitForStraddlers(cx, receipt.group, receipt.straddling, 0);
+  // killed between the swap and its receipt: which transactions are older is not on record, so all that are open now may be, and the way back is not made yet
+  const interrupted = receipt.state === 'ready' || receipt.state === 'swapped';
+  await waitForStraddlers(cx, receipt.group, receipt.state === 'ready' ? await openTransactions(cx.db) : receipt.straddling, 0);
+  if (interrupted) for (const t of receipt.group.tables) await createReverseDrain(cx.db, cx.run, t);
   await book(cx, receipt, 'foreign');
   for (const t of receipt.group.tables) {
     // a column that was renamed or retyped: nothing can be carried or compared until it is back; obstacles says so
