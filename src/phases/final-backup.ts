@@ -11,11 +11,19 @@ import { Refusal } from './refusal.js';
 /** The rehearsed backup counts for this long when the final one cannot be proved (DECISIONS 19). */
 const freshMs = 24 * 3_600_000;
 
+export interface FinalBackups {
+  readonly findings: readonly Finding[];
+  /** for the journal: the file to go back to when everything else fails, and whether it was restored and compared */
+  readonly taken: Readonly<
+    Partial<Record<Locked['name'], { readonly backupId: string; readonly name: string; readonly digest: string; readonly proved: boolean }>>
+  >;
+}
+
 /**
  * A last backup of every database, before maintenance goes on. With an identity it is restored and compared on a private server; without
  * one it is stored and reported as not proved, and then the rehearsed backup must be younger than 24 hours.
  */
-export async function finalBackup(cx: PhaseContext, plan: Plan, locked: readonly Locked[], rehearsal: Rehearsal): Promise<readonly Finding[]> {
+export async function finalBackup(cx: PhaseContext, plan: Plan, locked: readonly Locked[], rehearsal: Rehearsal): Promise<FinalBackups> {
   const provable = cx.inputs['backup-identity'] !== '' || cx.inputs['backup-passphrase'] !== '';
   const ageMs = cx.clock.now().getTime() - new Date(rehearsal.backupAt).getTime();
   if (!provable && !(ageMs <= freshMs)) {
@@ -31,6 +39,7 @@ export async function finalBackup(cx: PhaseContext, plan: Plan, locked: readonly
     ]);
   }
   const findings: Finding[] = [];
+  const taken: Partial<Record<Locked['name'], { backupId: string; name: string; digest: string; proved: boolean }>> = {};
   for (const l of locked) {
     const backup = await takeBackup(
       cx,
@@ -39,6 +48,7 @@ export async function finalBackup(cx: PhaseContext, plan: Plan, locked: readonly
     );
     const { backupId, tables } = backup.manifest;
     const rows = tables.reduce((n, t) => n + t.rows, 0);
+    taken[l.name] = { backupId, name: backup.dump.name, digest: backup.dump.digest, proved: provable };
     findings.push(...backup.findings);
     findings.push(
       provable
@@ -53,5 +63,5 @@ export async function finalBackup(cx: PhaseContext, plan: Plan, locked: readonly
           ),
     );
   }
-  return findings;
+  return { findings, taken };
 }

@@ -81,7 +81,8 @@ export const migrate: Phase = {
       findings.push(...preflight.findings);
       refuseIfBlocked(preflight.findings);
       refuseIfBlocked(aboveApproved(preflight.counts, rehearsal.body.approved));
-      findings.push(...(await finalBackup(cx, plan, locked, rehearsal.body)));
+      const backups = await finalBackup(cx, plan, locked, rehearsal.body);
+      findings.push(...backups.findings);
       const evidence = { rehearsal: rehearsal.body, approval: approval.body };
       const files = new Map([[planEntry, Buffer.from(plan.source)], ...plan.files.names.map((name) => [name, plan.files.bytes(name)] as const)]);
       // the backup may have taken hours
@@ -114,7 +115,7 @@ export const migrate: Phase = {
             workflowRun: cx.invocation.run,
           },
           own,
-          { ...evidence, start: starts.get(l) ?? null },
+          { ...evidence, start: starts.get(l) ?? null, 'final backup': backups.taken[l.name] ?? null },
           files,
         );
       }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -119,6 +119,26 @@ async function migrated(): Promise<string> {
   expectCode(ended, 0);
   return ended.outputs['run'] ?? '';
 }
+
+describe('a journal', () => {
+  test(
+    'has what was rehearsed and approved, the state before, and the file to go back to when everything else fails',
+    async () => {
+      await migrated();
+      for (const database of [url, dev]) {
+        expect(
+          (await sql<{ kind: string }>(database, "SELECT kind FROM lossless.evidence WHERE body <> 'null' AND kind <> 'deploy' ORDER BY kind")).map(
+            (r) => r.kind,
+          ),
+        ).toEqual(['approval', 'final backup', 'rehearsal', 'start']);
+      }
+      const [backup] = await sql<{ body: { name: string; proved: boolean } }>(url, "SELECT body FROM lossless.evidence WHERE kind = 'final backup'");
+      expect(backup?.body.proved).toBe(false);
+      expect(readdirSync(store)).toContain(backup?.body.name);
+    },
+    2 * minute,
+  );
+});
 
 describe('a retention', () => {
   test(
