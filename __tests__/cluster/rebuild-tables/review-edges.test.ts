@@ -141,6 +141,14 @@ describe('what an application may do to a rebuild', () => {
     expect(await c.rows()).toEqual(['(1,2)']);
   });
 
+  test('a column added between the swap and the validation stops the rollback as well', async () => {
+    const c = await prepare('CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 1)', { columns: { v: { type: 'integer' } } });
+    c.slot.acts.swapped = () => c.app.query("ALTER TABLE t ADD COLUMN late text DEFAULT 'kept'");
+    expect((await c.apply()).state).toBe('validated');
+    await expect(c.undo()).rejects.toThrow(/got columns/);
+    expect(await c.rows()).toEqual(['(1,1,kept)']);
+  });
+
   test('a row that does not fit and comes between the two questions of the quick proof is judged by key', async () => {
     const c = await prepare("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, '1')", {
       columns: { v: { type: 'integer' } },

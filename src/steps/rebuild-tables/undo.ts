@@ -102,8 +102,8 @@ export async function obstacles(cx: ReadContext, receipt: RebuildReceipt): Promi
           hint: 'Undo that change first, or keep the new table and let the retention end.',
         }),
       );
-    // interrupted between swap and validation: there is no fingerprint yet, but a column that the rebuild does not know would stay behind
-    if (receipt.state !== 'validated' && (await hasFurtherColumns(cx.db, t)))
+    // the fingerprint is taken at the validation: what came between the swap and it, or before an interrupted one, is told by the rebuild's own columns
+    else if (await hasFurtherColumns(cx.db, t))
       found.push(
         block('schema-changed', `${object} got columns since the swap; going back would lose what is in them`, {
           object,
