@@ -11,10 +11,10 @@ const program = '/usr/sbin/pgbouncer';
 /** Installs PgBouncer where apt may be used; why it cannot be run, else null. */
 export function pgbouncerMissing(): string | null {
   if (existsSync(program)) return null;
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const [command, ...args] = [...sudo, 'apt-get', 'install', '-y', '-q', 'pgbouncer'];
+  const install = ['apt-get', 'install', '-y', '-q', 'pgbouncer'];
+  const argv = process.getuid?.() === 0 ? install : ['sudo', '-n', ...install];
   try {
-    execFileSync(command ?? '', args, { stdio: 'pipe', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+    execFileSync(argv[0] ?? '', argv.slice(1), { stdio: 'pipe', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
   } catch {
     // said below
   }
@@ -22,7 +22,11 @@ export function pgbouncerMissing(): string | null {
 }
 
 /** A real PgBouncer in front of a cluster; `url` leads through it to a database. */
-export async function startPgbouncer(cluster: Cluster, mode: 'transaction' | 'session', database: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+export async function startPgbouncer(
+  cluster: Cluster,
+  mode: 'transaction' | 'session',
+  database: string,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const dir = mkdtempSync(join(tmpdir(), 'lossless-bouncer-'));
   const port = await freePort();
   const config = join(dir, 'pgbouncer.ini');

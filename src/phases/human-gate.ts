@@ -31,14 +31,13 @@ export async function humanGate(cx: PhaseContext, plan: Plan): Promise<HumanGate
     if (reviewers.length > 0) {
       const approvals = await cx.github.approvals(approvalEnvironment);
       if (approvals.length > 0) return { how: 'reviewers', by: approvals.map((a) => a.by) };
-      if (confirm === '') {
-        throw new Refusal([
-          block('approval-missing', `environment ${approvalEnvironment} has required reviewers, but none approved this run`, {
-            object: approvalEnvironment,
-            hint: 'Run gate and migrate in the workflow run whose review was approved.',
-          }),
-        ]);
-      }
+      // a typed id is the way out only where no reviewer rule can exist (DECISIONS 6)
+      throw new Refusal([
+        block('approval-missing', `environment ${approvalEnvironment} has required reviewers, but none approved this run`, {
+          object: approvalEnvironment,
+          hint: 'Run gate and migrate in the workflow run whose review was approved.',
+        }),
+      ]);
     }
   }
   if (confirm === plan.id) return { how: 'typed', by: [cx.invocation.actor] };

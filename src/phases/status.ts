@@ -1,5 +1,7 @@
-import { Journal, type RunRow, type WatchRow } from '../journal/journal.js';
-import { display } from '../names.js';
+import { Journal, type RunRow, type StepRow, type WatchRow } from '../journal/journal.js';
+import { display, type Relation } from '../names.js';
+import type { ReadDb } from '../pg/db.js';
+import { ident } from '../pg/render.js';
 import type { Section } from '../report/event.js';
 import { kindNamed } from '../steps/index.js';
 import { plural, targetOf } from './arenas.js';
@@ -45,11 +47,13 @@ export const status: Phase = {
         sections.push({
           title: `Run ${row.id} on ${name}`,
           head: ['step', 'kind', 'state', 'kept', 'to put set-aside rows back'],
-          rows: steps.map((s) => {
-            const kept = s.receipt === null ? [] : (kindNamed(s.kind)?.retired(s.spec, s.receipt) ?? []);
-            const quarantine = kept.filter((r) => r.name.startsWith('quarantine_')).map((r) => `SELECT * FROM ${display(r)}`);
-            return [s.id, s.kind, s.failure === null ? s.state : `${s.state}: ${s.failure}`, kept.map(display).join(', '), quarantine.join('; ')];
-          }),
+          rows: await Promise.all(
+            steps.map(async (s) => {
+              const kept = s.receipt === null ? [] : (kindNamed(s.kind)?.retired(s.spec, s.receipt) ?? []);
+              const back = await Promise.all(kept.filter((r) => r.name.startsWith('quarantine_')).map((r) => putBack(db, s, r)));
+              return [s.id, s.kind, s.failure === null ? s.state : `${s.state}: ${s.failure}`, kept.map(display).join(', '), back.join('; ')];
+            }),
+          ),
         });
       }
     }
@@ -76,6 +80,16 @@ export const status: Phase = {
     };
   },
 };
+
+/** SQL that puts set-aside rows back once what they lack is there (DECISIONS 21). Rows of a merge's conflicts have their counterpart in the target: those are looked at. */
+async function putBack(db: ReadDb, step: StepRow, quarantine: Relation): Promise<string> {
+  const look = `SELECT * FROM ${ident(quarantine)}`;
+  if (step.kind !== 'rebuild-tables') return look;
+  const rows = await db.rows<{ statement: string }>('journal/put-back', {
+    values: [ident(quarantine), [...new Set(step.holds.relations.map((r) => r.schema))]],
+  });
+  return rows[0]?.statement ?? look;
+}
 
 const rollbackOf = (row: RunRow, last: { body: unknown } | null): string => {
   if (row.state !== 'migrated') return ['failed', 'migrating', 'rolling-back'].includes(row.state) ? 'possible' : 'no';

@@ -2,7 +2,6 @@ import { block, warn, type Finding, type Where } from '../finding.js';
 import type { FindingCode } from '../finding-codes.js';
 import { inside, isNode, nodes, parseSql, text, walk, type Node, type ParsedStatement } from './sql-text.js';
 
-
 /** Faults that no `allow` can accept: the statement would fail, or take away what makes a failure harmless. */
 const never: ReadonlySet<FindingCode> = new Set<FindingCode>([
   'sql-syntax',

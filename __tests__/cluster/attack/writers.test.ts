@@ -33,6 +33,9 @@ describe('eight clients write through migration and rollback', () => {
     await pause(1500);
     const watched = await terminal('watch', { store: journey.store, inputs: { 'production-url': url } });
     expectCode(watched, 0);
+    const status = await terminal('status', { store: journey.store, inputs: { 'production-url': url } });
+    expectCode(status, 0);
+    expect(status.out).toMatch(/INSERT INTO public\."bazaar-vid_exports" \(.*\) OVERRIDING SYSTEM VALUE SELECT id::uuid, user_id::character varying\(255\)/);
     const rolled = await terminal('rollback', { store: journey.store, inputs: { 'production-url': url, confirm: migrated.outputs['run'] ?? '' } });
     expectCode(rolled, 0);
     await pause(1500);

@@ -93,6 +93,7 @@ describe('sessions', () => {
 });
 
 const missing = pgbouncerMissing();
+// eslint-disable-next-line jest/valid-title -- a test that is not run says why in its name
 describe(missing === null ? 'poolers' : `poolers (not run: ${missing})`, () => {
   test('a transaction pooler is found out by trying and refused; a session pooler is not', async () => {
     // where CI runs, PgBouncer can be installed
