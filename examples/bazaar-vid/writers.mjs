@@ -124,7 +124,7 @@ class Writer {
   }
 
   /**
-   * Carries one write through: `work` sends its statements and returns the changes they make. A refused attempt is counted and, where it can succeed, made
+   * Carries one write through: `work` names each change before it sends the statement that makes it, so that it is known also of a write that was cut off. A refused attempt is counted and, where it can succeed, made
    * again; the changes are believed only when the server has acknowledged the commit.
    */
   async write(operation, work, { isolation = this.isolation, transaction = true } = {}) {
@@ -179,18 +179,31 @@ class Writer {
     this.shared.acknowledged(this.index, operation, changes);
   }
 
-  /** Rows of unknown state are left alone from now on; either state is right, but the same for all of them. */
+  /**
+   * Rows of unknown state are left alone from now on; either state is right, but the same for all of them. So are the rows that they belong to, because deleting
+   * one of those would take a row of unknown state along.
+   */
   doubt(changes) {
+    const parents = changes.flatMap(({ table, id, row }) => [this.rows[table].get(id), row].map((state) => ({ table, parent: state?.parent })));
     this.uncertain.push(
       changes.map(({ table, id, row }) => {
         const key = `${table} ${id}`;
         const before = this.expected.get(key) ?? null;
         this.expected.delete(key);
-        this.rows[table].delete(id);
         for (const child of this.childrenOf(table, id)) this.rows[child.table].delete(child.id);
+        this.rows[table].delete(id);
         return { key, before, after: row === null ? null : tables[table].of(row) };
       }),
     );
+    for (let { table, parent } of parents) {
+      while (parent) {
+        const id = parent;
+        table = Object.keys(children).find((t) => children[t].includes(table));
+        if (table === undefined) break;
+        parent = this.rows[table].get(id)?.parent;
+        this.rows[table].delete(id);
+      }
+    }
     this.shared.counts.ambiguous += 1;
   }
 
@@ -209,8 +222,8 @@ class Writer {
     return this.write(
       'insert user',
       async ({ query, change }) => {
-        await query('INSERT INTO "bazaar-vid_user" (id, name, email) VALUES ($1, $2, $3)', [id, `v${v}`, `${id}@example.com`], 'insert-user');
         change('user', id, { v, parent: '', owner: id });
+        await query('INSERT INTO "bazaar-vid_user" (id, name, email) VALUES ($1, $2, $3)', [id, `v${v}`, `${id}@example.com`], 'insert-user');
       },
       { transaction: false },
     );
@@ -220,20 +233,20 @@ class Writer {
     const [id, message, scene] = [randomUUID(), randomUUID(), randomUUID()];
     const [v, vMessage, vScene] = [this.next(), this.next(), this.next()];
     await this.write('insert project', async ({ query, change }) => {
+      change('project', id, { v, parent: user, owner: user });
       await query(
         'INSERT INTO "bazaar-vid_project" (id, "userId", title, props) VALUES ($1, $2, $3, $4)',
         [id, user, `Project ${id}`, { v }],
         'insert-project',
       );
-      change('project', id, { v, parent: user, owner: user });
+      change('message', message, { v: vMessage, parent: id, owner: user });
       await query(
         'INSERT INTO "bazaar-vid_message" (id, "projectId", content, role, sequence) VALUES ($1, $2, $3, $4, $5)',
         [message, id, 'Begin', 'user', vMessage],
         'insert-message',
       );
-      change('message', message, { v: vMessage, parent: id, owner: user });
-      await query('INSERT INTO "bazaar-vid_scene" (id, "projectId", "order", "tsxCode") VALUES ($1, $2, $3, $4)', [scene, id, vScene, 'null'], 'insert-scene');
       change('scene', scene, { v: vScene, parent: id, owner: user });
+      await query('INSERT INTO "bazaar-vid_scene" (id, "projectId", "order", "tsxCode") VALUES ($1, $2, $3, $4)', [scene, id, vScene, 'null'], 'insert-scene');
     });
   }
 
@@ -246,16 +259,16 @@ class Writer {
     await this.write(
       events === 0 ? 'insert export' : 'insert export with events',
       async ({ query, change }) => {
-        await query(text, values, 'insert-export');
         change('exports', id, { v, parent: project, owner });
+        await query(text, values, 'insert-export');
         for (const event of made) {
           await this.think();
+          change('analytics', event.id, { v: event.v, parent: id, owner });
           await query(
             'INSERT INTO "bazaar-vid_export_analytics" (id, export_id, event_type, user_agent, metadata) VALUES ($1, $2, $3, $4, $5)',
             [event.id, id, 'viewed', 'writer', { v: event.v }],
             'insert-event',
           );
-          change('analytics', event.id, { v: event.v, parent: id, owner });
         }
       },
       { transaction: events > 0 },
@@ -267,12 +280,12 @@ class Writer {
     await this.write(
       'insert event',
       async ({ query, change }) => {
+        change('analytics', id, { v, parent: exported, owner });
         await query(
           'INSERT INTO "bazaar-vid_export_analytics" (id, export_id, event_type, user_agent, metadata) VALUES ($1, $2, $3, $4, $5)',
           [id, exported, 'downloaded', 'writer', { v }],
           'insert-event',
         );
-        change('analytics', id, { v, parent: exported, owner });
       },
       { transaction: false },
     );
@@ -284,6 +297,7 @@ class Writer {
     await this.write('update export', async ({ one, change }) => {
       await one('exports', id, 'UPDATE "bazaar-vid_exports" SET download_count = $2, status = $3 WHERE id = $1', [id, first, 'rendering'], 'start-export');
       await this.think();
+      change('exports', id, { ...row, v: second });
       await one(
         'exports',
         id,
@@ -291,7 +305,6 @@ class Writer {
         [id, second, 'completed'],
         'finish-export',
       );
-      change('exports', id, { ...row, v: second });
     });
   }
 
@@ -300,8 +313,8 @@ class Writer {
     await this.write(
       `update ${table}`,
       async ({ one, change }) => {
-        await one(table, id, `UPDATE "${tables[table].name}" SET ${set} WHERE id = $1`, [id, value(v)], `update-${table}`);
         change(table, id, { ...row, v });
+        await one(table, id, `UPDATE "${tables[table].name}" SET ${set} WHERE id = $1`, [id, value(v)], `update-${table}`);
       },
       { transaction: false },
     );
@@ -312,9 +325,9 @@ class Writer {
     await this.write(
       'change key of export',
       async ({ one, change }) => {
-        await one('exports', id, 'UPDATE "bazaar-vid_exports" SET id = $2, download_count = $3 WHERE id = $1', [id, to, v], 'change-export-key');
         change('exports', id, null);
         change('exports', to, { ...row, v });
+        await one('exports', id, 'UPDATE "bazaar-vid_exports" SET id = $2, download_count = $3 WHERE id = $1', [id, to, v], 'change-export-key');
       },
       { transaction: false },
     );
@@ -325,9 +338,9 @@ class Writer {
     const key = randomUUID();
     await this.write('change keys of event', async ({ one, change }) => {
       await one('analytics', id, 'UPDATE "bazaar-vid_export_analytics" SET export_id = $2 WHERE id = $1', [id, to], 'move-event');
-      await one('analytics', id, 'UPDATE "bazaar-vid_export_analytics" SET id = $2, metadata = $3 WHERE id = $1', [id, key, { v }], 'change-event-key');
       change('analytics', id, null);
       change('analytics', key, { ...row, v, parent: to });
+      await one('analytics', id, 'UPDATE "bazaar-vid_export_analytics" SET id = $2, metadata = $3 WHERE id = $1', [id, key, { v }], 'change-event-key');
     });
   }
 
@@ -335,8 +348,8 @@ class Writer {
     await this.write(
       `delete ${table}`,
       async ({ one, change }) => {
-        await one(table, id, `DELETE FROM "${tables[table].name}" WHERE id = $1`, [id], `delete-${table}`);
         change(table, id, null);
+        await one(table, id, `DELETE FROM "${tables[table].name}" WHERE id = $1`, [id], `delete-${table}`);
       },
       { transaction: false },
     );
@@ -380,12 +393,12 @@ class Writer {
     await this.write(
       'insert usage',
       async ({ query, change }) => {
+        change('usage', id, { v, parent: '', owner: this.main });
         await query(
           'INSERT INTO "bazaar-vid_api_usage_metric" (id, provider, model, user_id, total_tokens) VALUES ($1, $2, $3, $4, $5)',
           [id, 'writer', 'model', this.main, v],
           'insert-usage',
         );
-        change('usage', id, { v, parent: '', owner: this.main });
       },
       { transaction: false },
     );
