@@ -24,7 +24,7 @@ try {
 }
 console.log(`set up in ${seconds(installed.ms)}; PostgreSQL: ${installed.bin}\n`);
 
-const { generateIdentity, identityToRecipient } = await import('age-encryption');
+const { generateX25519Identity, identityToRecipient } = await import('age-encryption');
 const { build } = await import('./fixture.mjs');
 const { journey, Unexpected } = await import('./journey.mjs');
 const { startServer } = await import('./server.mjs');
@@ -88,7 +88,7 @@ async function demonstrate() {
   const orphans = await proofs.orphansOf(production);
   const before = { production: await proofs.contentsOf(production, orphans), development: await proofs.contentsOf(development, []) };
 
-  const identity = await generateIdentity();
+  const identity = await generateX25519Identity();
   travel = journey({
     plan,
     store,
