@@ -11,12 +11,14 @@ const program = '/usr/sbin/pgbouncer';
 /** Installs PgBouncer where apt may be used; why it cannot be run, else null. */
 export function pgbouncerMissing(): string | null {
   if (existsSync(program)) return null;
-  const install = ['apt-get', 'install', '-y', '-q', 'pgbouncer'];
-  const argv = process.getuid?.() === 0 ? install : ['sudo', '-n', ...install];
-  try {
-    execFileSync(argv[0] ?? '', argv.slice(1), { stdio: 'pipe', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
-  } catch {
-    // said below
+  // a fresh machine has no package lists
+  for (const words of [['update'], ['install', '-y', '-q', 'pgbouncer']]) {
+    const argv = [...(process.getuid?.() === 0 ? [] : ['sudo', '-n']), 'apt-get', ...words];
+    try {
+      execFileSync(argv[0] ?? '', argv.slice(1), { stdio: 'pipe', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+    } catch {
+      // said below
+    }
   }
   return existsSync(program) ? null : 'PgBouncer is not installed and apt-get cannot install it';
 }
